@@ -1,0 +1,46 @@
+# `make run` starts the dashboard, `make test` runs every test; both set up what is missing first.
+PYTHON ?= python3
+PY := .venv/bin/python
+PORT := $(or $(DIGITS_PORT),8501)
+
+.PHONY: help run test test-fast check format lock stop clean setup setup-test
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: setup  ## set up if needed, start the dashboard
+	@exec $(PY) -m app
+
+test: setup-test  ## set up if needed, run every test
+	@$(PY) -m pytest -q -n 2 tests/unit tests/contract tests/architecture tests/ui
+	@$(PY) -m pytest -q tests
+
+test-fast: setup-test  ## unit and contract tests, under a minute
+	@$(PY) -m pytest -q -n 2 tests/unit tests/contract tests/architecture
+
+check: setup-test  ## format, lint, types, layers
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+	@$(PY) -m pytest -q tests/architecture
+
+format: setup-test  ## format and mend what the linter can
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix .
+
+lock: setup-test  ## compile requirements*.in into exact pins
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header requirements.in -o requirements.txt
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header requirements-dev.in -o requirements-dev.txt
+
+stop:  ## stop endpoints and jobs left running
+	@$(PY) -m backend stop
+
+clean: ## remove environments and caches (never .digits, the state)
+	@rm -rf .venv .venv-serving .mypy_cache .ruff_cache .pytest_cache test-results
+
+setup:
+	@$(PYTHON) .ci/setup.py run
+
+setup-test:
+	@$(PYTHON) .ci/setup.py test

@@ -1,0 +1,74 @@
+"""The dialog before an effect: its title asks, its button repeats the verb, and no second click can do it twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import streamlit as st
+
+from app.components.error_panel import error_panel
+from backend.errors import DigitsError
+
+
+@dataclass(kw_only=True)
+class Once:
+    """An effect that happens at most once."""
+
+    phase: Literal["open", "started", "done"] = "open"
+    error: DigitsError | None = None
+
+    def run(self, apply: Callable[[], None]) -> None:
+        """Call `apply`, or nothing if it was called before. A `DigitsError` is kept in `error`."""
+        if self.phase != "open":
+            return
+        self.phase = "started"
+        try:
+            apply()
+        except DigitsError as error:
+            self.error = error
+        self.phase = "done"
+
+
+def confirm(
+    *,
+    question: str,
+    verb: str,
+    consequences: Sequence[str],
+    apply: Callable[[], None],
+    icon: str | None = None,
+    details: Callable[[], None] | None = None,
+) -> None:
+    """Ask `question` ("Promote v14 to staging?") and, on the button `verb` ("Promote v14"), call `apply` once.
+
+    Call it in the run in which the button that leads here was clicked. `consequences` are sentences shown as they
+    are; `details` may show more (a diff, gates). `apply` must be quick: long work belongs to an operation that it
+    starts. When it returns, the dialog closes and the page runs again; a `DigitsError` is shown in the dialog.
+    """
+    st.dialog(question, icon=icon)(_body)(Once(), verb, consequences, apply, details)
+
+
+def _body(
+    once: Once,
+    verb: str,
+    consequences: Sequence[str],
+    apply: Callable[[], None],
+    details: Callable[[], None] | None,
+) -> None:
+    for sentence in consequences:
+        with st.container(horizontal=True, wrap=False, gap="small"):
+            st.markdown(":gray[:material/chevron_right:]", width="content")
+            st.text(sentence, width="stretch")
+    if details is not None:
+        details()
+    if once.error is not None:
+        error_panel(key="confirm", what=once.error.message, next_step=once.error.hint)
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Cancel" if once.error is None else "Close", key="confirm_cancel"):
+            st.rerun()
+        st.button(
+            verb, key="confirm_apply", type="primary", disabled=once.phase != "open", on_click=once.run, args=(apply,)
+        )
+    if once.phase == "done" and once.error is None:
+        st.rerun()

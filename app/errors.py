@@ -1,0 +1,45 @@
+"""What a page shows when something failed: never a traceback, always an id that is also in the log."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.components.error_panel import error_panel
+from backend.errors import DigitsError, PlatformError
+
+log = logging.getLogger("digits.app")
+
+
+@contextmanager
+def shown(what: str) -> Iterator[None]:
+    """Run the block; a failure in it becomes a panel in its place and the rest of the page goes on.
+
+    `what` names what the block was doing: 'List the jobs'. Streamlit's own control flow (stop, rerun) passes through:
+    it does not derive from `Exception`.
+    """
+    try:
+        yield
+    except DigitsError as error:
+        reference = secrets.token_hex(4)
+        level = logging.ERROR if isinstance(error, PlatformError) else logging.WARNING
+        log.log(level, "[%s] %s: %s: %s", reference, what, type(error).__name__, error.message)
+        error_panel(
+            key=reference,
+            what=f"{what}: this did not work.",
+            why=error.message,
+            next_step=error.hint,
+            reference=reference,
+        )
+    except Exception:  # the last line of defence of a page: logged whole, shown as an id
+        reference = secrets.token_hex(4)
+        log.exception("[%s] %s", reference, what)
+        error_panel(
+            key=reference,
+            what=f"{what}: this did not work.",
+            why="An unexpected error; this is a fault of the dashboard.",
+            next_step="Reload the page. If it stays, look for the reference in the dashboard's log.",
+            reference=reference,
+        )

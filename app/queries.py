@@ -1,0 +1,77 @@
+"""Reads for pages: cached for a moment, so that many open pages cost one look; forgotten after a write.
+
+Only reads live here, always with a time to live, and a failure is raised and never cached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import streamlit as st
+
+from app.context import backend
+from backend.domain.audit import AuditEvent
+from backend.domain.jobs import LogChunk, MetricPoint, TrainingJob
+from backend.domain.prediction import HardExample
+from backend.domain.promotion import Deployment
+from backend.domain.registry import ModelVersion
+from backend.domain.serving import Endpoint, Stage
+
+LIVE_SECONDS: Final = 1.0
+"""Pages look every two seconds: nobody sees anything older than three."""
+LOG_TAIL_BYTES: Final = 64_000
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def jobs() -> Sequence[TrainingJob]:
+    """Every job, newest first."""
+    return backend().training.list_jobs()
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def job(name: str) -> TrainingJob:
+    """Raises `NotFoundError`."""
+    return backend().training.describe(name)
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def metric_points(name: str) -> Sequence[MetricPoint]:
+    """The job's reports so far, in order."""
+    return backend().training.metric_points(name)
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def log_tail(name: str) -> LogChunk:
+    """The end of the job's log."""
+    return backend().training.read_log(name, -LOG_TAIL_BYTES)
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def versions() -> Sequence[ModelVersion]:
+    """Every model version, newest first."""
+    return backend().registry.list_versions()
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def endpoint(stage: Stage) -> Endpoint:
+    """What the stage serves now."""
+    return backend().serving.describe(stage)
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def deployments(stage: Stage) -> Sequence[Deployment]:
+    """The stage's deployments, newest first; one whose process died is told so."""
+    return backend().promotion.history(stage)
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def hard_examples() -> Sequence[HardExample]:
+    """Every corrected drawing, newest first."""
+    return backend().examples.list_examples()
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def events() -> Sequence[AuditEvent]:
+    """What was done lately, newest first."""
+    return backend().audit.list_events(limit=50)

@@ -1,0 +1,36 @@
+"""Keys of `st.session_state` that are not widgets' own: every one, in one place."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Key(StrEnum):
+    """What one visitor's session remembers."""
+
+    STROKES = "strokes"
+    """The drawing: list of strokes as the canvas sends them; survives reruns and page changes."""
+
+    CANVAS_REVISION = "canvas_revision"
+    """Grows when Python, not the pen, changed the drawing."""
+
+    CANVAS_SEQ = "canvas_seq"
+    """Number of the canvas event that was taken over last."""
+
+    UPLOAD = "upload"
+    """The picture that was uploaded, as the model sees it; None while the canvas counts."""
+
+    ANSWERED = "answered"
+    """The last picture and what an endpoint said about it: what a correction corrects."""
+
+    PAGE = "page"
+    """Address of the page that this session looked at last."""
+
+    VISIT = "visit"
+    """Counts the pages that were opened: part of the idempotency key of what a page submits."""
+
+    SESSION = "session"
+    """Random name of this session: the other part."""
+
+    DOCTOR = "doctor"
+    """Id of the doctor's operation that this session looks at."""

@@ -1,0 +1,1 @@
+"""Parts of pages that read for themselves: live fragments, and what several pages show."""

@@ -1,0 +1,163 @@
+"""One training job: how it goes, what it is, what it left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from app import navigation, queries, theme
+from app.components.error_panel import error_panel
+from app.components.log_viewer import log_viewer
+from app.components.metric_chart import metric_chart
+from app.components.relative_time import duration, relative_time
+from app.context import backend
+from app.errors import shown
+from backend.domain.jobs import JobStatus, MetricPoint, TrainingJob
+from backend.domain.registry import ModelVersion
+from backend.domain.serving import Stage
+
+REFRESH = "2s"
+_LOSSES = {"training": "train_loss", "validation": "val_loss"}
+_ACCURACIES = {"training": "train_accuracy", "validation": "val_accuracy"}
+
+
+def job_detail(job: TrainingJob) -> None:
+    """Everything below the job's title. While the job lives, the live part draws itself again every two seconds."""
+    if job.status is JobStatus.FAILED:
+        error_panel(
+            key="job_failed",
+            what="This job failed.",
+            why=job.failure_reason,
+            next_step="Read the end of the log below; Clone launches it again with other values.",
+        )
+    for notice in job.notices:
+        st.info(notice, icon=":material/info:")
+    ended = job.status.is_terminal
+    # A finished job no longer changes: it is drawn once and costs nothing more.
+    st.fragment(_live, run_every=None if ended else REFRESH)(job.name, job.status)
+    left, right = st.columns(2, gap="medium")
+    with left, theme.card("configuration", "Configuration", stretch=True):
+        rows = [{"Hyperparameter": name, "Value": str(value)} for name, value in job.request.hyperparameters.items()]
+        st.dataframe(rows, hide_index=True, key="job_configuration", height=300)
+    with right, theme.card("artifacts", "Artifacts", stretch=True):
+        _artifacts(job)
+
+
+def versions_of(job: TrainingJob) -> Sequence[ModelVersion]:
+    return [version for version in queries.versions() if version.source_job == job.name]
+
+
+def _live(name: str, status_when_drawn: JobStatus) -> None:
+    with shown("Follow the job"):
+        job = queries.job(name)
+        if job.status is not status_when_drawn:
+            st.rerun(scope="app")  # title, buttons and artifacts follow the status too
+        with theme.card("progress"):
+            _numbers(job)
+            if not job.status.is_terminal:
+                st.progress(min(1.0, job.progress), text=_progress_text(job))
+        points = queries.metric_points(name)
+        left, right = st.columns(2, gap="medium")
+        with left, theme.card("loss", "Loss"):
+            _chart(job, points, _LOSSES, "job_loss", "nats")
+        with right, theme.card("accuracy", "Accuracy"):
+            _chart(job, points, _ACCURACIES, "job_accuracy", "share right")
+        with theme.card("log", "Log"):
+            tail = queries.log_tail(name)
+            cut = tail.size > len(tail.text.encode())
+            log_viewer(tail.text, key="job_log", file_name=f"{name}.log", read_all=lambda: _whole_log(name), cut=cut)
+
+
+def _numbers(job: TrainingJob) -> None:
+    took = job.duration(datetime.now(UTC))
+    with st.container(horizontal=True, gap="large"):
+        st.metric(
+            "Elapsed" if not job.status.is_terminal else "Duration", duration(took) if took else "-", width="content"
+        )
+        for label, name in (("Validation accuracy", "val_accuracy"), ("Test accuracy", "test_accuracy")):
+            value = job.metrics.get(name)
+            st.metric(label, "-" if value is None else f"{value:.2%}", width="content")
+        loss = job.metrics.get("train_loss")
+        st.metric("Training loss", "-" if loss is None else f"{loss:.4f}", width="content")
+
+
+def _progress_text(job: TrainingJob) -> str:
+    if job.status is JobStatus.PENDING:
+        return "Waiting for a slot. You may leave this page."
+    epoch = job.metrics.get("epoch")
+    of = f"epoch {epoch:.0f} of {job.request.hyperparameters['epochs']}" if epoch else "starting"
+    took = job.duration(datetime.now(UTC))
+    left = f", about {duration(took / job.progress - took)} left" if took and job.progress > 0.1 else ""
+    return f"{job.progress:.0%}, {of}{left}. You may leave this page."
+
+
+def _chart(job: TrainingJob, points: Sequence[MetricPoint], names: dict[str, str], key: str, unit: str) -> None:
+    """Over passes, as a fraction: reports within an epoch and at its end lie on one axis."""
+    epochs = float(job.request.hyperparameters["epochs"])
+    series = {
+        label: [
+            (p.values["progress"] * epochs, p.values[name]) for p in points if {name, "progress"} <= p.values.keys()
+        ]
+        for label, name in names.items()
+    }
+    if not any(series.values()):
+        ended = job.status.is_terminal
+        st.caption("No report." if ended else "No report yet: the first comes some seconds after the trainer starts.")
+        return
+    metric_chart(
+        {label: line for label, line in series.items() if line},
+        key=key,
+        x_name="epoch",
+        y_name=unit,
+        x_range=(0, epochs),
+    )
+
+
+def _whole_log(name: str) -> str:
+    parts, offset = [], 0
+    while (chunk := backend().training.read_log(name, offset)).text:
+        parts.append(chunk.text)
+        offset = chunk.next_offset
+    return "".join(parts)
+
+
+def _artifacts(job: TrainingJob) -> None:
+    relative_time(job.created_at, before="Launched")
+    st.text(f"by {job.request.requested_by}, preset {job.request.preset}")
+    if job.archive:
+        st.caption("Model archive (a Triton model repository)")
+        st.code(job.archive, language=None, wrap_lines=True)
+        st.caption("SHA-256")
+        st.code(job.sha256, language=None, wrap_lines=True)
+    if job.run:
+        st.caption("W&B run (recorded on this machine)")
+        st.code(job.run, language=None)
+    _lineage(job)
+
+
+def _lineage(job: TrainingJob) -> None:
+    """Job, version, endpoint: each a link, as far as it has come."""
+    registered = versions_of(job)
+    if not registered:
+        return
+    st.caption("Lineage")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for version in registered:
+            st.page_link(
+                navigation.PROMOTE.file,
+                label=f"Version {version.version}",
+                icon=":material/inventory_2:",
+                query_params={"version": str(version.version)},
+                width="content",
+            )
+            for stage in Stage:
+                served = queries.endpoint(stage).served
+                if served and served.version == version.version:
+                    st.page_link(
+                        navigation.DRAW.file,
+                        label=f"Serving on {stage.value}",
+                        icon=":material/cloud_done:",
+                        width="content",
+                    )

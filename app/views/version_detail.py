@@ -1,0 +1,102 @@
+"""One model version: how good it is, where it came from, and whether it may ship."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import navigation, queries, theme
+from app.components.command_line import command_line
+from app.components.relative_time import relative_time
+from app.components.status_badge import status_badge
+from app.context import backend
+from app.errors import shown
+from app.identity import actor, refusal
+from backend.domain.evaluation import Evaluation
+from backend.domain.identity import Role
+from backend.domain.registry import Approval, ModelVersion
+
+
+def version_detail(version: ModelVersion) -> None:
+    with theme.card("version", stretch=True):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.subheader(f"Version {version.version}", anchor=False, width="content")
+            status_badge(version.approval)
+        if version.evaluation is None:
+            st.caption("Not evaluated.")
+        else:
+            _evaluation(version.evaluation, version.size_bytes)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            relative_time(version.created_at, before="registered")
+            st.badge(version.sha256[:12], icon=":material/fingerprint:", color="gray", help="SHA-256 of the archive")
+            if version.source_job:
+                st.page_link(
+                    navigation.JOBS.file,
+                    label=version.source_job,
+                    icon=navigation.JOBS.icon,
+                    query_params={"job": version.source_job},
+                )
+        _decision(version)
+
+
+def _evaluation(evaluation: Evaluation, size_bytes: int) -> None:
+    with st.container(horizontal=True, gap="large"):
+        st.metric("Accuracy", f"{evaluation.accuracy:.2%}", width="content")
+        st.metric("Loss", f"{evaluation.loss:.4f}", width="content")
+        st.metric("Test images", f"{evaluation.n:,}", width="content")
+        st.metric("Archive", f"{size_bytes / 1024:,.0f} KiB", width="content")
+    st.caption(f"Recall by digit, on the test set of {evaluation.dataset} ({evaluation.test_sha256[:12]})")
+    recall = evaluation.per_class_recall
+    lowest = min(range(10), key=recall.__getitem__)
+    st.echarts_chart(
+        {
+            "animation": False,
+            "grid": {"left": 8, "right": 8, "top": 24, "bottom": 4, "containLabel": True},
+            "xAxis": {"type": "category", "data": [str(digit) for digit in range(10)], "axisTick": {"show": False}},
+            # From 80 %: the differences that decide lie in the last percents. A worse model widens the axis.
+            "yAxis": {"type": "value", "min": min(80, int(min(recall) * 10) * 10), "max": 100, "splitNumber": 2},
+            "series": [
+                {
+                    "type": "bar",
+                    "data": [round(100 * share, 2) for share in recall],
+                    "barMaxWidth": 28,
+                    "itemStyle": {"borderRadius": [4, 4, 0, 0]},
+                    "label": {"show": True, "position": "top", "fontSize": 10, "formatter": "{c}"},
+                }
+            ],
+        },
+        key="version_recall",
+        height=170,
+        alt=f"Recall in percent by digit: {', '.join(f'{d}: {100 * share:.1f}' for d, share in enumerate(recall))}. "
+        f"Lowest is {lowest}.",
+    )
+
+
+def _decision(version: ModelVersion) -> None:
+    """Approve or reject with a comment; who decided is kept."""
+    if version.approval is not Approval.PENDING and version.approval_at is not None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            relative_time(version.approval_at, before=f"{version.approval.value.lower()} by {version.approval_by}")
+            if version.approval_comment:
+                st.text(version.approval_comment)
+    reason = refusal(Role.APPROVER, "decide about versions") or None
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        comment = st.text_input(
+            "Comment", key=f"version_comment_{version.version}", placeholder="why", max_chars=500, width=260
+        )
+        for approval, verb, icon in (
+            (Approval.APPROVED, "Approve", ":material/verified:"),
+            (Approval.REJECTED, "Reject", ":material/cancel:"),
+        ):
+            decided = version.approval is approval
+            if st.button(
+                verb,
+                key=f"version_{verb.lower()}",
+                icon=icon,
+                disabled=bool(reason) or decided,
+                help=reason or (f"It is {approval.value.lower()}." if decided else None),
+            ):
+                with shown(f"{verb} version {version.version}"):
+                    backend().registration.decide(version.version, approval, actor=actor(), comment=comment.strip())
+                    queries.versions.clear()
+                    st.rerun()
+    command_line(f"python -m backend models approve {version.version}")

@@ -1,0 +1,1 @@
+"""Everything behind the dashboard and the command line: no module in here knows Streamlit."""

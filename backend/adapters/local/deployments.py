@@ -1,0 +1,105 @@
+"""The history of the stages, in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from backend.adapters.local.database import Database, deployments
+from backend.domain.promotion import Deployment, Outcome
+from backend.domain.serving import ServedModel, Stage
+from backend.domain.steps import Step, StepStatus
+from backend.errors import NotFoundError
+from backend.ports.deployments import DeploymentStore
+
+
+class LocalDeployments:
+    """`DeploymentStore` in this machine's database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def save(self, deployment: Deployment) -> None:
+        values = {
+            "stage": deployment.stage.value,
+            "version": deployment.version,
+            "sha256": deployment.sha256,
+            "previous_version": deployment.previous.version if deployment.previous else None,
+            "previous_sha256": deployment.previous.sha256 if deployment.previous else None,
+            "requested_by": deployment.requested_by,
+            "started_at": deployment.started_at,
+            "ended_at": deployment.ended_at,
+            "outcome": deployment.outcome.value,
+            "steps": [_step_document(step) for step in deployment.steps],
+            "error": deployment.error,
+            "hint": deployment.hint,
+        }
+        mine = deployments.c.id == deployment.id
+        with self._database.write() as connection:
+            known = connection.execute(select(deployments.c.outcome).where(mine)).first()
+            if known is None:
+                connection.execute(insert(deployments).values(id=deployment.id, **values))
+            elif known.outcome == Outcome.IN_PROGRESS.value:
+                connection.execute(update(deployments).where(mine).values(values))
+
+    def get(self, deployment_id: str) -> Deployment:
+        with self._database.read() as connection:
+            row = connection.execute(select(deployments).where(deployments.c.id == deployment_id)).first()
+        if row is None:
+            raise NotFoundError(f"No deployment '{deployment_id}'.")
+        return _deployment(row)
+
+    def history(self, stage: Stage | None = None) -> Sequence[Deployment]:
+        query = select(deployments).order_by(deployments.c.started_at.desc(), deployments.c.id.desc())
+        if stage is not None:
+            query = query.where(deployments.c.stage == stage.value)
+        with self._database.read() as connection:
+            return [_deployment(row) for row in connection.execute(query).all()]
+
+
+def _deployment(row: Row[Any]) -> Deployment:
+    previous = None
+    if row.previous_version is not None:
+        previous = ServedModel(version=row.previous_version, sha256=row.previous_sha256)
+    return Deployment(
+        id=row.id,
+        stage=Stage(row.stage),
+        version=row.version,
+        sha256=row.sha256,
+        previous=previous,
+        requested_by=row.requested_by,
+        started_at=row.started_at,
+        outcome=Outcome(row.outcome),
+        steps=tuple(_step(document) for document in row.steps),
+        ended_at=row.ended_at,
+        error=row.error,
+        hint=row.hint,
+    )
+
+
+def _step_document(step: Step) -> dict[str, str | None]:
+    return {
+        "name": step.name,
+        "status": step.status.value,
+        "detail": step.detail,
+        "started_at": step.started_at.isoformat() if step.started_at else None,
+        "ended_at": step.ended_at.isoformat() if step.ended_at else None,
+    }
+
+
+def _step(document: dict[str, Any]) -> Step:
+    started, ended = document["started_at"], document["ended_at"]
+    return Step(
+        name=document["name"],
+        status=StepStatus(document["status"]),
+        detail=document["detail"],
+        started_at=datetime.fromisoformat(started) if started else None,
+        ended_at=datetime.fromisoformat(ended) if ended else None,
+    )
+
+
+def _conforms(adapter: LocalDeployments) -> DeploymentStore:
+    return adapter

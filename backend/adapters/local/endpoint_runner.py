@@ -1,0 +1,228 @@
+"""The detached process of one stage: keeps its Triton alive and serving what is wanted.
+
+    python -m backend.adapters.local.endpoint_runner --home H --stage staging --serving-env E
+
+It starts Triton, starts it again when it ends, loads the wanted version, and asks a known digit every two seconds: a
+stub that died is noticed by nothing else (Triton goes on reading ready, and answers every other request with 500).
+Triton dies with it. It ends on SIGTERM, or by itself when nothing has been wanted for a while.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, RunnerStatus, Wanted, take_lock
+from backend.adapters.local.endpoint_server import SupervisedServer
+from backend.adapters.local.processes import FileLock, LockHeldError
+from backend.adapters.triton.canary import canary_images
+from backend.adapters.triton.client import AnswerTimeoutError
+from backend.adapters.triton.model_config import CANDIDATE, load_request
+from backend.domain.serving import TRITON_MODEL, Stage
+from backend.errors import DeploymentFailedError, EndpointUnavailableError, SetupError
+
+BEAT_S: Final = 2.0
+IDLE_S: Final = 30.0
+MAX_LOG_BYTES: Final = 2 * 2**20
+
+_QUICK_BEAT_S = 0.05
+_RETRY_S = 10.0
+_TIMEOUTS_IN_A_ROW = 3
+"""A busy server may miss one answer; reloading it then would make matters worse."""
+_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGCHLD})
+
+log = logging.getLogger("endpoint")
+
+
+class EndpointRunner:
+    """One stage's supervisor. `wait(seconds)` sleeps at most so long and returns True when the process must end."""
+
+    def __init__(self, folder: EndpointFolder, server: SupervisedServer, wait: Callable[[float], bool]) -> None:
+        self._folder = folder
+        self._server = server
+        self._wait = wait
+        self._timeouts = 0
+        self._retry_at = 0.0
+        self._wanted_at = time.monotonic()
+        self._said: RunnerStatus | None = None
+
+    def run(self) -> None:
+        """Supervise until told to end; Triton is stopped on the way out."""
+        self._say(RunnerState.STARTING)
+        try:
+            while not self._wait(self._beat()):
+                for path in (self._folder.triton_log, self._folder.runner_log):
+                    rotate(path)
+        finally:
+            self._say(RunnerState.LEAVING, "The endpoint is stopped.")
+            self._server.stop()
+            log.info("ended")
+
+    def _beat(self) -> float:
+        """Do what is due; returns the seconds until the next time."""
+        try:
+            if not self._server.keep_running():
+                self._say(RunnerState.STARTING, self._server.last_exit)
+                return _QUICK_BEAT_S
+        except (SetupError, EndpointUnavailableError) as error:
+            self._say(RunnerState.FAILED, f"{error.message} {error.hint}".strip())
+            return BEAT_S
+        wanted = self._folder.wanted()
+        if wanted is None:
+            self._say(RunnerState.RUNNING)
+            return self._leave_when_idle()
+        self._wanted_at = time.monotonic()
+        trouble = self._trouble_with(wanted)
+        if not trouble:
+            self._say(RunnerState.RUNNING)
+            self._clear_candidate()
+        elif time.monotonic() >= self._retry_at:
+            self._repair(trouble)
+        return BEAT_S
+
+    def _trouble_with(self, wanted: Wanted) -> str:
+        """Why the wanted version is not well, in a sentence; empty when it is."""
+        client = self._server.client
+        try:
+            served = client.served()
+            if served is None:
+                return f"Version {wanted.model.version} is not loaded."
+            if served != wanted.model:
+                return f"Version {served.version} is served, wanted is version {wanted.model.version}."
+            for _ in range(wanted.config["instance_group"][0]["count"]):  # Triton asks its instances in turn
+                client.infer(canary_images()[:1])
+        except AnswerTimeoutError as error:
+            self._timeouts += 1
+            return error.message if self._timeouts >= _TIMEOUTS_IN_A_ROW else ""
+        except (EndpointUnavailableError, DeploymentFailedError) as error:
+            return error.message
+        self._timeouts = 0
+        return ""
+
+    def _repair(self, trouble: str) -> None:
+        """Load the wanted version anew; a server that cannot even do that is replaced."""
+        try:
+            lock = take_lock(self._folder.load_lock)
+        except LockHeldError:
+            return  # a deployment is at work; what it leaves is looked at on the next beat
+        with lock:
+            wanted = self._folder.wanted()
+            if wanted is None or not (trouble := self._trouble_with(wanted)):
+                return
+            log.warning("repairing: %s", trouble)
+            self._say(RunnerState.REPAIRING, trouble)
+            try:
+                self._server.client.load(TRITON_MODEL, _request(wanted))
+                trouble = self._trouble_with(wanted)
+            except DeploymentFailedError as error:
+                self._retry_at = time.monotonic() + _RETRY_S
+                self._say(RunnerState.FAILED, f"Version {wanted.model.version} cannot be served. {error.message}")
+                return
+            except EndpointUnavailableError as error:
+                trouble = error.message
+            if trouble:
+                log.error("loading did not help, the server is replaced: %s", trouble)
+                self._server.kill()
+                return
+            log.info("version %d serves", wanted.model.version)
+            self._say(RunnerState.RUNNING)
+
+    def _clear_candidate(self) -> None:
+        """Free what a deployment that died left loaded beside the version that serves."""
+        if not self._folder.repository.has_candidate:
+            return
+        try:
+            lock = take_lock(self._folder.load_lock)
+        except LockHeldError:
+            return  # it is alive
+        with lock:
+            try:
+                self._server.client.unload(CANDIDATE)
+            except (DeploymentFailedError, EndpointUnavailableError) as error:
+                log.warning("the candidate stays loaded: %s", error.message)
+                return
+            self._folder.repository.remove_candidate()
+
+    def _leave_when_idle(self) -> float:
+        if time.monotonic() - self._wanted_at < IDLE_S:
+            return BEAT_S
+        try:
+            lock = take_lock(self._folder.load_lock)
+        except LockHeldError:
+            return BEAT_S  # a first deployment is at work
+        with lock:
+            if self._folder.wanted() is None:
+                log.info("nothing is wanted")
+                self._say(RunnerState.LEAVING)
+                os.kill(os.getpid(), signal.SIGTERM)
+        return 0.0
+
+    def _say(self, state: RunnerState, detail: str = "") -> None:
+        status = RunnerStatus(
+            state=state,
+            pid=os.getpid(),
+            takes_loads=self._server.is_ready,
+            server_pid=self._server.pid,
+            detail=detail,
+        )
+        if status == self._said:
+            return
+        try:
+            self._folder.say(status)
+        except OSError as error:
+            log.error("the status cannot be written, serving goes on: %s", error)  # noqa: TRY400 - a full disk
+            return
+        self._said = status
+
+
+def rotate(path: Path) -> None:
+    """Copy a log that has grown large to `<name>.1` and empty it.
+
+    In place, since the processes that write keep it open (for appending); a line written meanwhile may be lost.
+    """
+    if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
+        shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+        os.truncate(path, 0)
+
+
+def wait_for_signal(seconds: float) -> bool:
+    """Sleep until a signal or for `seconds`; True when the signal asks this process to end, not when a child ended."""
+    received = signal.sigtimedwait(_SIGNALS, seconds)
+    return received is not None and received.si_signo != signal.SIGCHLD
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="endpoint_runner")
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--stage", type=Stage, required=True)
+    parser.add_argument("--serving-env", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    _lock = FileLock.inherited()
+    # Blocked before any thread exists, and in all of them: only `wait_for_signal` receives these.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    folder = EndpointFolder(options.home, options.stage)
+    server = SupervisedServer(folder, options.serving_env, options.stage)
+    EndpointRunner(folder, server, wait_for_signal).run()
+
+
+def _request(wanted: Wanted) -> str:
+    return load_request(
+        wanted.config,
+        name=TRITON_MODEL,
+        model=wanted.model,
+        onnx_sha256=wanted.onnx_sha256,
+        generation=str(time.time_ns()),
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

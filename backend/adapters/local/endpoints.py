@@ -1,0 +1,261 @@
+"""The stages' endpoints on this machine: one supervised Triton each, on the loopback interface only."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from backend.adapters.local.endpoint_deployment import is_well, load_and_switch, validate
+from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, RunnerStatus, take_lock
+from backend.adapters.local.processes import FileLock, LockHeldError, is_held, reap, spawn_detached
+from backend.adapters.triton.client import TritonClient
+from backend.adapters.triton.environment import locate
+from backend.adapters.triton.server import HOST, Ports
+from backend.domain.prediction import Answer
+from backend.domain.promotion import STEPS
+from backend.domain.serving import Endpoint, EndpointStatus, ServedModel, Stage
+from backend.domain.steps import StepStatus
+from backend.errors import DigitsError, EndpointUnavailableError, StageBusyError
+from backend.ports.clock import Clock
+from backend.ports.serving import Report, ServingPlatform
+
+_START_TIMEOUT_S: Final = 45.0
+_STOP_TIMEOUT_S: Final = 12.0
+_LOAD_LOCK_PATIENCE_S: Final = 45.0
+_LOOK_TIMEOUT_S: Final = 0.4
+_RUNNER: Final = "backend.adapters.local.endpoint_runner"
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class LocalEndpoints:
+    """`ServingPlatform` of this machine. `home` is the state folder, `serving_env` the environment Triton lives in."""
+
+    def __init__(self, home: Path, serving_env: Path, clock: Clock = _utc_now) -> None:
+        self._home = home
+        self._serving_env = serving_env
+        self._clock = clock
+
+    def describe(self, stage: Stage) -> Endpoint:
+        folder = EndpointFolder(self._home, stage)
+        try:
+            wanted, status, ports = folder.wanted(), folder.status(), folder.ports()
+        except DigitsError as error:
+            return Endpoint(stage=stage, status=EndpointStatus.FAILED, detail=error.message)
+        lives = is_held(folder.lock)
+        changing = is_held(folder.load_lock)
+        if wanted is None:
+            state = EndpointStatus.CREATING if changing else EndpointStatus.NOT_DEPLOYED
+            detail = "The first deployment is under way." if changing else "Nothing is deployed."
+            return Endpoint(stage=stage, status=state, detail=detail)
+        served = _look(ports) if lives and ports else None
+        state, detail = judge(wanted.model, served, status if lives else None, changing=changing)
+        return Endpoint(
+            stage=stage,
+            status=state,
+            wanted=wanted.model,
+            served=served,
+            url=ports.url if ports and lives else "",
+            since=wanted.since,
+            detail=detail,
+        )
+
+    @contextmanager
+    def hold(self, stage: Stage, holder: str) -> Iterator[None]:
+        path = EndpointFolder(self._home, stage).deploy_lock
+        try:
+            lock = take_lock(path)
+        except LockHeldError:
+            raise StageBusyError(
+                f"'{stage.value}' is being changed by {path.read_text(encoding='utf-8').strip() or 'another process'}.",
+                hint="Wait for that deployment to end.",
+            ) from None
+        with lock:
+            path.write_text(holder, encoding="utf-8")
+            yield
+
+    def deploy(self, stage: Stage, target: ServedModel, archive: Path, report: Report) -> Endpoint:
+        folder = EndpointFolder(self._home, stage)
+        wanted = folder.wanted()
+        if wanted and wanted.model == target and self._answers(folder, target):
+            for step in STEPS:
+                report(step, StepStatus.COMPLETED, f"version {target.version} serves already")
+            return self.describe(stage)
+        checked = validate(folder, target, archive, report)
+        with self._loading(folder):
+            load_and_switch(
+                folder,
+                checked,
+                target,
+                report,
+                start_server=lambda: self._start_server(folder, stage),
+                clock=self._clock,
+            )
+        return self.describe(stage)
+
+    def predict(self, stage: Stage, images: npt.NDArray[np.float32]) -> Answer:
+        folder = EndpointFolder(self._home, stage)
+        ports = folder.ports()
+        if folder.wanted() is None or ports is None:
+            raise EndpointUnavailableError(f"Nothing is deployed to '{stage.value}'.", hint="Promote a version to it.")
+        status = folder.status() if is_held(folder.lock) else None
+        if status is None or not status.takes_loads:  # whoever answers at that address, it is not our server
+            raise EndpointUnavailableError(f"'{stage.value}' is down. {_explain(status)}")
+        reply = _client(ports).infer(images)
+        rows = tuple(tuple(row) for row in reply.probabilities.tolist())
+        return Answer(probabilities=rows, version=reply.version, latency_ms=reply.latency_ms)
+
+    def delete(self, stage: Stage) -> None:
+        folder = EndpointFolder(self._home, stage)
+        if not folder.root.exists():
+            return
+        with self._loading(folder):
+            folder.want_nothing()
+            self.suspend(stage)
+            folder.repository.remove()
+            folder.say_nothing()
+
+    def suspend(self, stage: Stage) -> None:
+        """End the stage's processes; what is wanted stays, and `resume` serves it again."""
+        folder = EndpointFolder(self._home, stage)
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        signals = iter((signal.SIGTERM,))
+        while is_held(folder.lock):
+            status = folder.status()
+            late = time.monotonic() > deadline
+            number = signal.SIGKILL if late else next(signals, None) if status else None
+            if status and number:
+                _send(status.pid, number)
+            if late and time.monotonic() > deadline + _STOP_TIMEOUT_S:
+                raise EndpointUnavailableError(f"The runner of '{stage.value}' does not end.")
+            reap()
+            time.sleep(0.02)
+
+    def resume(self, stage: Stage) -> None:
+        """Start the stage's runner again if it died (or the machine was restarted) while something is wanted.
+
+        Returns at once; nothing changes for a stage that is served or that nothing is wanted of.
+        Raises `SetupError` when this machine lacks what Triton needs.
+        """
+        folder = EndpointFolder(self._home, stage)
+        if folder.wanted() is not None and not is_held(folder.lock):
+            self._spawn_runner(folder, stage)
+
+    def _answers(self, folder: EndpointFolder, target: ServedModel) -> bool:
+        ports, status = folder.ports(), folder.status()
+        ours = status is not None and status.takes_loads and is_held(folder.lock)
+        return ports is not None and ours and is_well(_client(ports), target)
+
+    @contextmanager
+    def _loading(self, folder: EndpointFolder) -> Iterator[None]:
+        try:
+            lock = take_lock(folder.load_lock, patience_s=_LOAD_LOCK_PATIENCE_S)
+        except LockHeldError:
+            raise EndpointUnavailableError(
+                f"'{folder.root.name}' has been busy for {_LOAD_LOCK_PATIENCE_S:.0f} s with loading a model.",
+                hint=f"See '{folder.runner_log}'.",
+            ) from None
+        with lock:
+            yield
+
+    def _start_server(self, folder: EndpointFolder, stage: Stage) -> TritonClient:
+        """The client of the stage's server, once it is up; a runner is started if none lives.
+
+        A runner that is just leaving is waited for and followed by a new one.
+        """
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if not is_held(folder.lock):
+                self._spawn_runner(folder, stage)
+            status, ports = folder.status(), folder.ports()
+            if status and ports and status.takes_loads:
+                return _client(ports)
+            if status and status.state is RunnerState.FAILED:
+                raise EndpointUnavailableError(f"'{stage.value}' cannot be served: {status.detail}")
+            time.sleep(0.02)
+        raise EndpointUnavailableError(
+            f"The Triton server of '{stage.value}' is not up after {_START_TIMEOUT_S:.0f} s.",
+            hint=f"See '{folder.triton_log}' and '{folder.runner_log}'.",
+        )
+
+    def _spawn_runner(self, folder: EndpointFolder, stage: Stage) -> None:
+        locate(self._serving_env)  # says here, to the person who asks, what is missing
+        try:
+            lock = FileLock.acquire(folder.lock)
+        except LockHeldError:
+            return
+        folder.say_nothing()  # else the dead runner's last words would be taken for the new one's
+        command = [sys.executable, "-m", _RUNNER, "--home", str(self._home.absolute()), "--stage", stage.value]
+        command += ["--serving-env", str(self._serving_env.absolute())]
+        spawn_detached(command, lock=lock, log=folder.runner_log, env=_runner_environment())
+
+
+def judge(
+    wanted: ServedModel, served: ServedModel | None, status: RunnerStatus | None, *, changing: bool
+) -> tuple[EndpointStatus, str]:
+    """The status of an endpoint of which something is wanted, and why. `status` is None when no runner lives."""
+    if status is None:
+        return EndpointStatus.FAILED, _explain(status)
+    if status.state in (RunnerState.FAILED, RunnerState.LEAVING):
+        return EndpointStatus.FAILED, status.detail
+    if changing:
+        return EndpointStatus.UPDATING, status.detail or "A version is being loaded."
+    if status.state is RunnerState.REPAIRING:
+        return EndpointStatus.UPDATING, f"It is being repaired. {status.detail}"
+    if served is None:
+        return EndpointStatus.UPDATING, f"Triton is starting. {status.detail}".strip()
+    if served != wanted:
+        return (
+            EndpointStatus.UPDATING,
+            f"Version {served.version} answers, wanted is version {wanted.version}; it is being loaded.",
+        )
+    return EndpointStatus.IN_SERVICE, ""
+
+
+def _explain(status: RunnerStatus | None) -> str:
+    if status is None:
+        return (
+            "Its supervisor ended (killed, stopped, or the machine restarted); opening the dashboard starts it again."
+        )
+    return status.detail or "Triton is starting."
+
+
+def _look(ports: Ports) -> ServedModel | None:
+    try:
+        return _client(ports).served(timeout_s=_LOOK_TIMEOUT_S)
+    except EndpointUnavailableError:
+        return None  # the contract: an endpoint that is down is described, not raised about
+
+
+def _client(ports: Ports) -> TritonClient:
+    return TritonClient(http_address=f"{HOST}:{ports.http}", grpc_address=f"{HOST}:{ports.grpc}")
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return  # it ended by itself in this moment
+
+
+def _runner_environment() -> dict[str, str]:
+    """No secret of the dashboard's travels to the runner. gRPC's fork handlers would warn, and can hang, at a start."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    root = Path(__file__).resolve().parents[3]
+    return {**kept, "PYTHONPATH": str(root), "GRPC_ENABLE_FORK_SUPPORT": "0"}
+
+
+def _conforms(endpoints: LocalEndpoints) -> ServingPlatform:
+    return endpoints

@@ -1,0 +1,61 @@
+"""Corrected drawings in the database."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+from sqlalchemy import insert, select
+
+from backend.adapters.local.database import Database, hard_examples
+from backend.domain.prediction import HardExample
+from backend.domain.serving import Stage
+from backend.ports.hard_examples import HardExamples
+
+
+class LocalHardExamples:
+    """`HardExamples` in this machine's database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, example: HardExample) -> None:
+        with self._database.write() as connection:
+            if connection.execute(select(hard_examples.c.id).where(hard_examples.c.id == example.id)).first():
+                return
+            connection.execute(
+                insert(hard_examples).values(
+                    id=example.id,
+                    label=example.label,
+                    predicted=example.predicted,
+                    version=example.version,
+                    stage=example.stage.value,
+                    at=example.at,
+                    added_by=example.by,
+                    pixels=base64.b64encode(example.pixels).decode(),
+                    strokes=example.strokes,
+                )
+            )
+
+    def list_examples(self) -> Sequence[HardExample]:
+        query = select(hard_examples).order_by(hard_examples.c.at.desc(), hard_examples.c.id)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return [
+            HardExample(
+                id=row.id,
+                label=row.label,
+                predicted=row.predicted,
+                version=row.version,
+                stage=Stage(row.stage),
+                at=row.at,
+                by=row.added_by,
+                pixels=base64.b64decode(row.pixels),
+                strokes=row.strokes,
+            )
+            for row in rows
+        ]
+
+
+def _conforms(adapter: LocalHardExamples) -> HardExamples:
+    return adapter

@@ -1,0 +1,73 @@
+"""Where things lie under `DIGITS_HOME`: one place that knows the names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Home:
+    """The state folder of one installation."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        return self.root / "digits.sqlite3"
+
+    @property
+    def wandb(self) -> Path:
+        return self.root / "wandb"
+
+    def job(self, name: str) -> JobFolder:
+        return JobFolder(self.root / "jobs" / name)
+
+    def version(self, number: int) -> Path:
+        return self.root / "models" / str(number) / "model.tar.gz"
+
+    def operation(self, operation_id: str) -> Path:
+        return self.root / "operations" / operation_id
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """One job's files: SageMaker's folders under their names, our archives, log and lock beside them."""
+
+    root: Path
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "output.log"
+
+    @property
+    def runner_log(self) -> Path:
+        return self.root / "runner.log"
+
+    @property
+    def model(self) -> Path:
+        return self.root / "model"
+
+    @property
+    def output(self) -> Path:
+        return self.root / "output"
+
+    @property
+    def output_data(self) -> Path:
+        return self.output / "data"
+
+    @property
+    def failure(self) -> Path:
+        return self.output / "failure"
+
+    @property
+    def archive(self) -> Path:
+        return self.root / "model.tar.gz"
+
+    @property
+    def output_archive(self) -> Path:
+        return self.root / "output.tar.gz"

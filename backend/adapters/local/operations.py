@@ -1,0 +1,65 @@
+"""Operations as detached `python -m backend ...` processes, each holding a lock while it lives."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from backend.adapters.local.home import Home
+from backend.adapters.local.processes import FileLock, LockHeldError, is_held, reap, spawn_detached
+from backend.errors import PlatformError
+from backend.ports.operations import Operations
+
+_TAIL_BYTES: Final = 4_000
+
+
+class LocalOperations:
+    """`Operations` on this machine."""
+
+    def __init__(self, home: Home, *, environment: Mapping[str, str]) -> None:
+        self._home = home
+        self._environment = environment
+
+    def start(self, operation_id: str, verb: Sequence[str]) -> None:
+        folder = self._home.operation(operation_id)
+        try:
+            lock = FileLock.acquire(folder / "lock")
+        except LockHeldError:
+            return
+        with lock:
+            try:
+                # Made only by whoever starts the operation: it tells a finished one from one never started.
+                (folder / "started").touch(exist_ok=False)
+            except FileExistsError:
+                return
+            try:
+                spawn_detached(
+                    [sys.executable, "-m", "backend", *verb],
+                    lock=lock,
+                    log=folder / "output.log",
+                    stdout=folder / "answer",
+                    env=self._environment,
+                )
+            except OSError as error:
+                raise PlatformError(f"'{' '.join(verb)}' could not be started: {error}.") from error
+
+    def is_running(self, operation_id: str) -> bool:
+        reap()
+        return is_held(self._home.operation(operation_id) / "lock")
+
+    def answer(self, operation_id: str) -> str:
+        file = self._home.operation(operation_id) / "answer"
+        return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+
+    def output(self, operation_id: str) -> str:
+        log = self._home.operation(operation_id) / "output.log"
+        if not log.is_file():
+            return ""
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - _TAIL_BYTES))
+            return file.read().decode("utf-8", errors="replace")
+
+
+def _conforms(adapter: LocalOperations) -> Operations:
+    return adapter

@@ -1,0 +1,130 @@
+"""What the doctor asks of this machine."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import socket
+import zipfile
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from sqlalchemy import text
+
+from backend.adapters.local.database import Database
+from backend.adapters.local.home import Home
+from backend.adapters.local.serving_proof import prove_serving
+from backend.domain.serving import EndpointStatus, Stage
+from backend.errors import PlatformError, SetupError
+from backend.ports.probes import Probe
+from backend.ports.serving import ServingPlatform
+
+_DISK_NEEDED_BYTES: Final = 1_000_000_000
+_TRAINING_PACKAGES: Final = ("tensorflow", "keras", "onnx", "onnxruntime", "wandb")
+_WANDB_CLOUD: Final = "https://api.wandb.ai"
+_KERAS_CACHE: Final = Path("~/.keras/datasets/mnist.npz")
+
+
+def local_probes(
+    *,
+    home: Home,
+    database: Database,
+    serving: ServingPlatform,
+    serving_environment: Path,
+    data: Path | None,
+    wandb_online: bool,
+    wandb_base_url: str,
+) -> Sequence[Probe]:
+    """Quick ones first; the proof of the serving chain last."""
+    probes = [
+        Probe(name="Python", look=_python),
+        Probe(name="Disk", look=lambda: _disk(home.root)),
+        Probe(name="Database", look=lambda: _database(database)),
+        Probe(name="Training packages", look=_packages),
+        Probe(name="Training data", look=lambda: _data(data)),
+        Probe(name="W&B", look=lambda: _wandb(home, wandb_online, wandb_base_url or _WANDB_CLOUD)),
+    ]
+    probes += [Probe(name=f"{stage.value.capitalize()} endpoint", look=_endpoint(serving, stage)) for stage in Stage]
+    return [*probes, Probe(name="Embedded Triton", look=lambda: _triton(serving_environment))]
+
+
+def _python() -> str:
+    return f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+
+
+def _disk(root: Path) -> str:
+    free = shutil.disk_usage(root).free
+    if free < _DISK_NEEDED_BYTES:
+        raise PlatformError(
+            f"{free / 1e9:.1f} GB are free at '{root}'; trainings and models need at least 1 GB.",
+            hint=f"Free some space, or set DIGITS_HOME to a folder on a larger disk (now {root}).",
+        )
+    return f"{free / 1e9:.0f} GB free at {root}"
+
+
+def _database(database: Database) -> str:
+    with database.write() as connection:
+        mode = connection.execute(text("PRAGMA journal_mode")).scalar_one()
+        jobs = connection.execute(text("SELECT count(*) FROM jobs")).scalar_one()
+    return f"{database.path} can be written ({mode} mode, {jobs} jobs)"
+
+
+def _packages() -> str:
+    found = []
+    for name in _TRAINING_PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            raise SetupError(f"Package '{name}' is missing.", hint="make run") from None
+    return ", ".join(found)
+
+
+def _data(data: Path | None) -> str:
+    if data is not None:
+        if not zipfile.is_zipfile(data):
+            raise SetupError(
+                f"DIGITS_DATA is '{data}': there is no .npz file.",
+                hint="Name an existing mnist.npz in DIGITS_DATA, or remove the setting to download MNIST.",
+            )
+        return f"MNIST from {data}"
+    if _KERAS_CACHE.expanduser().is_file():
+        return f"MNIST from {_KERAS_CACHE}"
+    return "MNIST will be downloaded once (11 MB, from Google's TensorFlow storage) by the first training"
+
+
+def _wandb(home: Home, online: bool, base_url: str) -> str:
+    if not online:
+        return f"no key: runs are recorded offline in {home.wandb}"
+    address = urlsplit(base_url)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((address.hostname or "", port), timeout=3).close()
+    except OSError as error:
+        raise PlatformError(
+            f"{address.hostname}:{port} cannot be reached ({error}). Trainings go on and record offline.",
+            hint="Check the network, or WANDB_BASE_URL.",
+        ) from error
+    return f"key set, {address.hostname} can be reached"
+
+
+def _endpoint(serving: ServingPlatform, stage: Stage) -> Callable[[], str]:
+    def look() -> str:
+        endpoint = serving.describe(stage)
+        if endpoint.wanted is None:
+            return "nothing is deployed"
+        if endpoint.status is not EndpointStatus.IN_SERVICE:
+            raise PlatformError(
+                f"Version {endpoint.wanted.version} should serve; the endpoint is {endpoint.status.value}. "
+                f"{endpoint.detail}",
+                hint=f"python -m backend promote {endpoint.wanted.version} --to {stage.value}",
+            )
+        return f"version {endpoint.wanted.version} serves at {endpoint.url}"
+
+    return look
+
+
+def _triton(serving_environment: Path) -> str:
+    return prove_serving(serving_environment)

@@ -1,0 +1,117 @@
+"""Training on this machine: a row in the database and a detached runner process for every job."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from backend.adapters.local.home import Home
+from backend.adapters.local.job_runner import fail_dead_jobs
+from backend.adapters.local.job_store import JobStore
+from backend.adapters.local.processes import FileLock, LockHeldError, reap, spawn_detached
+from backend.domain.jobs import JobStatus, LogChunk, MetricPoint, TrainingJob, TrainingRequest
+from backend.errors import InvalidInputError, NotFoundError, WrongStateError
+from backend.ports.training import TrainingPlatform
+
+TRAINER: Final = "backend.digits.train"
+_LINE_LOOKBACK: Final = 4096
+
+
+class LocalTraining:
+    """`TrainingPlatform` on this machine.
+
+    `environment` is what runners and trainers are started with; secrets travel in it and nowhere else. `trainer` is
+    the module that keeps the training container's contract.
+    """
+
+    def __init__(
+        self, store: JobStore, home: Home, *, slots: int, environment: Mapping[str, str], trainer: str = TRAINER
+    ) -> None:
+        self._store = store
+        self._home = home
+        self._slots = slots
+        self._environment = environment
+        self._trainer = trainer
+
+    def submit(self, request: TrainingRequest) -> TrainingJob:
+        folder = self._home.job(request.name)
+        try:
+            lock = FileLock.acquire(folder.lock)
+        except LockHeldError:
+            return self._same_request(request)
+        with lock:
+            if not self._store.insert(request, datetime.now(UTC)):
+                return self._store.by_key(request.key)
+            command = [sys.executable, "-m", "backend.adapters.local.job_runner"]
+            command += ["--home", str(self._home.root), "--job", request.name]
+            command += ["--slots", str(self._slots), "--trainer", self._trainer]
+            try:
+                spawn_detached(command, lock=lock, log=folder.runner_log, env=self._environment)
+            except OSError as error:
+                reason = f"The job runner could not be started: {error}."
+                self._store.move(request.name, JobStatus.FAILED, failure_reason=reason, ended_at=datetime.now(UTC))
+        return self._store.get(request.name)
+
+    def _same_request(self, request: TrainingRequest) -> TrainingJob:
+        """The lock is held: the name belongs to a live job, perhaps to the very one that is asked for again."""
+        try:
+            return self._store.by_key(request.key)
+        except NotFoundError:
+            raise InvalidInputError(f"Job name '{request.name}' is taken.", hint="Choose another name.") from None
+
+    def describe(self, name: str) -> TrainingJob:
+        self._refresh()
+        return self._store.get(name)
+
+    def list_jobs(self) -> Sequence[TrainingJob]:
+        self._refresh()
+        return self._store.newest_first()
+
+    def _refresh(self) -> None:
+        reap()
+        fail_dead_jobs(self._store, self._home)
+
+    def stop(self, name: str) -> TrainingJob:
+        self._refresh()
+        self._store.request_stop(name)
+        return self._store.get(name)
+
+    def read_log(self, name: str, offset: int = 0, limit: int = 262_144) -> LogChunk:
+        self._store.get(name)
+        log = self._home.job(name).log
+        if not log.is_file():
+            return LogChunk(text="", next_offset=0, size=0)
+        with log.open("rb") as file:
+            size = file.seek(0, 2)
+            start = max(0, size + offset) if offset < 0 else min(offset, size)
+            file.seek(start)
+            raw = file.read(limit)
+        cut = raw.rfind(b"\n", max(0, len(raw) - _LINE_LOOKBACK)) + 1
+        if start + len(raw) < size and cut > 0:
+            raw = raw[:cut]
+        return LogChunk(text=raw.decode("utf-8", errors="replace"), next_offset=start + len(raw), size=size)
+
+    def metric_points(self, name: str, after: int = -1) -> Sequence[MetricPoint]:
+        self._store.get(name)
+        return self._store.points(name, after)
+
+    def fetch_archive(self, job: TrainingJob) -> Path:
+        return self._fetch(job, self._home.job(job.name).archive)
+
+    def fetch_output(self, job: TrainingJob) -> Path:
+        return self._fetch(job, self._home.job(job.name).output_archive)
+
+    @staticmethod
+    def _fetch(job: TrainingJob, path: Path) -> Path:
+        if job.status is not JobStatus.COMPLETED:
+            raise WrongStateError(f"Training job '{job.name}' has no archive: it is {job.status.value}.")
+        if not path.is_file():
+            raise NotFoundError(f"'{path.name}' of job '{job.name}' is gone: '{path}' does not exist.")
+        return path
+
+
+def _conforms(adapter: LocalTraining) -> TrainingPlatform:
+    return adapter

@@ -1,0 +1,1 @@
+"""Triton: the embedded server, the archive it serves, and the client that asks it."""

@@ -1,0 +1,118 @@
+"""The composition root: the one place that chooses adapters and hands them to services."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from backend.adapters.local.audit import LocalAuditLog
+from backend.adapters.local.database import Database
+from backend.adapters.local.deployments import LocalDeployments
+from backend.adapters.local.endpoints import LocalEndpoints
+from backend.adapters.local.hard_examples import LocalHardExamples
+from backend.adapters.local.home import Home
+from backend.adapters.local.job_store import JobStore
+from backend.adapters.local.operations import LocalOperations
+from backend.adapters.local.probes import local_probes
+from backend.adapters.local.registry import LocalRegistry
+from backend.adapters.local.training import LocalTraining
+from backend.domain.identity import Actor
+from backend.ports.audit import AuditLog
+from backend.ports.deployments import DeploymentStore
+from backend.ports.hard_examples import HardExamples
+from backend.ports.operations import Operations
+from backend.ports.registry import ModelRegistry
+from backend.ports.serving import ServingPlatform
+from backend.ports.training import TrainingPlatform
+from backend.services.auditing import Auditor
+from backend.services.doctor import Doctor
+from backend.services.launching import Launching
+from backend.services.prediction import PredictionService
+from backend.services.promotion import Promotion
+from backend.services.registration import Registration
+from backend.settings import ROOT, Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """What pages and commands work with: ports to read from, services to act through."""
+
+    settings: Settings
+    actor: Actor
+    training: TrainingPlatform
+    registry: ModelRegistry
+    serving: ServingPlatform
+    deployments: DeploymentStore
+    operations: Operations
+    audit: AuditLog
+    examples: HardExamples
+    launching: Launching
+    registration: Registration
+    promotion: Promotion
+    prediction: PredictionService
+    doctor: Doctor
+
+
+def connect(settings: Settings) -> Backend:
+    """The backend of the platform that the settings name. Opens the database; starts nothing."""
+    home = Home(settings.home)
+    database = Database(home.database)
+    environment = child_environment(settings)
+    store = JobStore(database, home)
+    training = LocalTraining(store, home, slots=settings.max_parallel_jobs, environment=environment)
+    registry = LocalRegistry(database, home)
+    serving = LocalEndpoints(settings.home, SERVING_ENVIRONMENT)
+    deployments = LocalDeployments(database)
+    audit = LocalAuditLog(database)
+    examples = LocalHardExamples(database)
+    auditor = Auditor(audit, _now)
+    return Backend(
+        settings=settings,
+        actor=Actor(name=getpass.getuser(), role=settings.role),
+        training=training,
+        registry=registry,
+        serving=serving,
+        deployments=deployments,
+        operations=LocalOperations(home, environment=environment),
+        audit=audit,
+        examples=examples,
+        launching=Launching(training, auditor, _now),
+        registration=Registration(training, registry, auditor),
+        promotion=Promotion(registry, serving, deployments, auditor, _now),
+        prediction=PredictionService(serving, examples, auditor, _now),
+        doctor=Doctor(
+            local_probes(
+                home=home,
+                database=database,
+                serving=serving,
+                serving_environment=SERVING_ENVIRONMENT,
+                data=settings.data,
+                wandb_online=settings.wandb_api_key is not None,
+                wandb_base_url=settings.wandb_base_url,
+            )
+        ),
+    )
+
+
+SERVING_ENVIRONMENT = ROOT / ".venv-serving"
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """The environment of detached processes: this one's, with what `.env` adds. The only way a secret travels."""
+    environment = {**os.environ, "DIGITS_HOME": str(settings.home), "WANDB_PROJECT": settings.wandb_project}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
+    if settings.data is not None:
+        environment["DIGITS_DATA"] = str(settings.data)
+    if settings.wandb_entity:
+        environment["WANDB_ENTITY"] = settings.wandb_entity
+    if settings.wandb_base_url:
+        environment["WANDB_BASE_URL"] = settings.wandb_base_url
+    if settings.wandb_api_key is not None:
+        environment["WANDB_API_KEY"] = settings.wandb_api_key.get_secret_value()
+    return environment
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,148 @@
+"""What `--json` prints and how tables look: the shape of every answer, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from backend.domain.audit import AuditEvent
+from backend.domain.evaluation import Evaluation
+from backend.domain.jobs import TrainingJob
+from backend.domain.prediction import HardExample
+from backend.domain.promotion import Deployment
+from backend.domain.registry import ModelVersion
+from backend.domain.serving import Endpoint, ServedModel
+
+Document = dict[str, Any]
+Answer = tuple[Any, str, int]
+"""The JSON document, the text for people, and the exit code."""
+
+
+def job_document(job: TrainingJob) -> Document:
+    return {
+        "name": job.name,
+        "kind": job.kind.value,
+        "status": job.status.value,
+        "preset": job.request.preset,
+        "hyperparameters": dict(job.request.hyperparameters),
+        "requested_by": job.request.requested_by,
+        "created_at": time_text(job.created_at),
+        "started_at": time_text(job.started_at),
+        "ended_at": time_text(job.ended_at),
+        "failure_reason": job.failure_reason,
+        "progress": job.progress,
+        "metrics": dict(job.metrics),
+        "notices": list(job.notices),
+        "resumed_from": job.resumed_from,
+        "archive": job.archive,
+        "sha256": job.sha256,
+        "run": job.run,
+    }
+
+
+def version_document(version: ModelVersion) -> Document:
+    return {
+        "version": version.version,
+        "sha256": version.sha256,
+        "archive": version.archive,
+        "size_bytes": version.size_bytes,
+        "approval": version.approval.value,
+        "approval_by": version.approval_by,
+        "approval_comment": version.approval_comment,
+        "source_job": version.source_job,
+        "registered_by": version.registered_by,
+        "created_at": time_text(version.created_at),
+        "evaluation": None if version.evaluation is None else evaluation_document(version.evaluation),
+    }
+
+
+def evaluation_document(evaluation: Evaluation) -> Document:
+    return {
+        "accuracy": evaluation.accuracy,
+        "loss": evaluation.loss,
+        "per_class_recall": list(evaluation.per_class_recall),
+        "confusion": [list(row) for row in evaluation.confusion],
+        "test_sha256": evaluation.test_sha256,
+        "dataset": evaluation.dataset,
+        "n": evaluation.n,
+    }
+
+
+def served_document(served: ServedModel | None) -> Document | None:
+    return None if served is None else {"version": served.version, "sha256": served.sha256}
+
+
+def endpoint_document(endpoint: Endpoint) -> Document:
+    return {
+        "stage": endpoint.stage.value,
+        "name": endpoint.name,
+        "status": endpoint.status.value,
+        "wanted": served_document(endpoint.wanted),
+        "served": served_document(endpoint.served),
+        "url": endpoint.url,
+        "since": time_text(endpoint.since),
+        "detail": endpoint.detail,
+    }
+
+
+def deployment_document(deployment: Deployment) -> Document:
+    return {
+        "deployment": deployment.id,
+        "stage": deployment.stage.value,
+        "outcome": deployment.outcome.value,
+        "version": deployment.version,
+        "previous": served_document(deployment.previous),
+        "requested_by": deployment.requested_by,
+        "started_at": time_text(deployment.started_at),
+        "ended_at": time_text(deployment.ended_at),
+        "steps": [{"name": s.name, "status": s.status.value, "detail": s.detail} for s in deployment.steps],
+        "error": deployment.error,
+        "hint": deployment.hint,
+    }
+
+
+def example_document(example: HardExample) -> Document:
+    return {
+        "id": example.id,
+        "label": example.label,
+        "predicted": example.predicted,
+        "version": example.version,
+        "stage": example.stage.value,
+        "at": time_text(example.at),
+        "by": example.by,
+    }
+
+
+def event_document(event: AuditEvent) -> Document:
+    return {
+        "at": time_text(event.at),
+        "actor": event.actor,
+        "action": event.action,
+        "subject": event.subject,
+        "outcome": event.outcome,
+        "before": dict(event.before),
+        "after": dict(event.after),
+    }
+
+
+def time_text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="milliseconds")
+
+
+def table(rows: Sequence[Mapping[str, object]], empty: str) -> str:
+    """The rows under their column names, aligned; `empty` when there are none. Control characters are not printed."""
+    if not rows:
+        return empty
+    columns = list(rows[0])
+    lines = [columns, *([_printable(row[column]) for column in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def _printable(value: object) -> str:
+    """Names and reasons are untrusted: an escape sequence in one must not reach the terminal."""
+    text = "-" if value is None or value == "" else str(value)
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -1,0 +1,54 @@
+"""register, models."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from backend.bootstrap import Backend
+from backend.cli.documents import Answer, table, version_document
+from backend.domain.registry import Approval, ModelVersion
+
+
+def register(backend: Backend, options: Namespace) -> Answer:
+    version = backend.registration.register_job(options.job, actor=backend.actor)
+    return version_document(version), _line(version), 0
+
+
+def list_versions(backend: Backend, options: Namespace) -> Answer:
+    versions = backend.registry.list_versions()
+    rows = [
+        {
+            "version": version.version,
+            "approval": version.approval.value,
+            "accuracy": f"{version.evaluation.accuracy:.4f}" if version.evaluation else "",
+            "dataset": version.evaluation.dataset if version.evaluation else "",
+            "job": version.source_job,
+            "sha256": version.sha256[:12],
+        }
+        for version in versions
+    ]
+    empty = "No versions yet. Register a completed job: python -m backend register JOB"
+    return [version_document(version) for version in versions], table(rows, empty), 0
+
+
+def show(backend: Backend, options: Namespace) -> Answer:
+    version = backend.registry.get(options.version)
+    return version_document(version), _line(version), 0
+
+
+def approve(backend: Backend, options: Namespace) -> Answer:
+    return _decide(backend, options, Approval.APPROVED)
+
+
+def reject(backend: Backend, options: Namespace) -> Answer:
+    return _decide(backend, options, Approval.REJECTED)
+
+
+def _decide(backend: Backend, options: Namespace, approval: Approval) -> Answer:
+    version = backend.registration.decide(options.version, approval, actor=backend.actor, comment=options.comment)
+    return version_document(version), _line(version), 0
+
+
+def _line(version: ModelVersion) -> str:
+    accuracy = f"accuracy {version.evaluation.accuracy:.4f}" if version.evaluation else "not evaluated"
+    return f"version {version.version}: {version.approval.value}, {accuracy}, {version.sha256[:12]}"

@@ -1,0 +1,94 @@
+"""Verbs and their options; each names the function that runs it."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, _SubParsersAction
+from pathlib import Path
+
+from backend.cli import jobs, models, serving
+from backend.domain.serving import Stage
+from backend.domain.training import PRESETS
+
+_STAGES = [stage.value for stage in Stage]
+
+
+def build_parser() -> ArgumentParser:
+    common = ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print exactly one JSON document")
+    common.add_argument("--platform", choices=["local"], default="local", help="where the work runs")
+    parser = ArgumentParser(prog="python -m backend", description="Train, register, promote and try digit classifiers.")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+
+    doctor = verbs.add_parser("doctor", parents=[common], help="check every dependency and say what mends it")
+    doctor.set_defaults(run=serving.doctor)
+    _add_training(verbs, common)
+    _add_models(verbs, common)
+    _add_serving(verbs, common)
+    audit = verbs.add_parser("audit", parents=[common], help="what was done, by whom")
+    audit.add_argument("--since", default="", help="ISO time")
+    audit.add_argument("--subject", default="", help="keep events whose subject contains this")
+    audit.set_defaults(run=serving.audit)
+    stop = verbs.add_parser("stop", parents=[common], help="stop the jobs and endpoints that run on this machine")
+    stop.set_defaults(run=serving.stop)
+    return parser
+
+
+def _add_training(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
+    train = verbs.add_parser("train", parents=[common], help="launch a training job")
+    train.add_argument("--preset", default="fast", choices=list(PRESETS))
+    for name in ("--epochs", "--lr", "--batch-size", "--dataset", "--limit", "--seed", "--export"):
+        train.add_argument(name, default=None)
+    train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other hyperparameter")
+    train.add_argument("--name", default="", help="the job's name; made from the preset and the time without it")
+    train.add_argument("--wait", action="store_true", help="follow the job until it has ended")
+    train.set_defaults(run=jobs.train)
+
+    actions = verbs.add_parser("jobs", help="list, show, follow and stop jobs").add_subparsers(required=True)
+    actions.add_parser("list", parents=[common]).set_defaults(run=jobs.list_jobs)
+    for name, run in (("show", jobs.show), ("logs", jobs.logs), ("stop", jobs.stop)):
+        action = actions.add_parser(name, parents=[common])
+        action.add_argument("name")
+        action.set_defaults(run=run)
+        if name == "logs":
+            action.add_argument("--follow", action="store_true", help="go on until the job has ended")
+
+
+def _add_models(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
+    register = verbs.add_parser("register", parents=[common], help="make a model version of a completed job")
+    register.add_argument("job")
+    register.set_defaults(run=models.register)
+
+    actions = verbs.add_parser("models", help="list, show, approve and reject versions").add_subparsers(required=True)
+    actions.add_parser("list", parents=[common]).set_defaults(run=models.list_versions)
+    for name, run in (("show", models.show), ("approve", models.approve), ("reject", models.reject)):
+        action = actions.add_parser(name, parents=[common])
+        action.add_argument("version", type=int)
+        action.set_defaults(run=run)
+        if name != "show":
+            action.add_argument("--comment", default="", help="why")
+
+
+def _add_serving(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
+    promote = verbs.add_parser("promote", parents=[common], help="make a stage serve a version")
+    promote.add_argument("version", type=int)
+    promote.add_argument("--to", choices=_STAGES, required=True)
+    promote.add_argument("--plan", action="store_true", help="say what would change, and change nothing")
+    promote.add_argument(
+        "--expected", metavar="SHA256", help="what must be served now ('none' for nothing); refused otherwise"
+    )
+    promote.add_argument("--deployment", default="", metavar="ID", help="id of the record, to follow it elsewhere")
+    promote.set_defaults(run=serving.promote)
+
+    endpoints = verbs.add_parser("endpoints", parents=[common], help="what the stages serve")
+    endpoints.set_defaults(run=serving.endpoints)
+
+    predict = verbs.add_parser("predict", parents=[common], help="ask a stage about image files")
+    predict.add_argument("--stage", choices=_STAGES, default=Stage.STAGING.value)
+    predict.add_argument("file", nargs="+", type=Path, help="any image, or an .npy of uint8 [28, 28]")
+    predict.set_defaults(run=serving.predict)
+
+    actions = verbs.add_parser("hard-examples", help="corrected drawings").add_subparsers(required=True)
+    actions.add_parser("list", parents=[common]).set_defaults(run=serving.list_examples)
+    export = actions.add_parser("export", parents=[common])
+    export.add_argument("file", type=Path)
+    export.set_defaults(run=serving.export_examples)

@@ -1,0 +1,198 @@
+"""promote, endpoints, predict, hard-examples, audit, doctor, stop."""
+
+from __future__ import annotations
+
+import io
+import time
+from argparse import Namespace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from backend.bootstrap import Backend
+from backend.cli.documents import (
+    Answer,
+    deployment_document,
+    endpoint_document,
+    event_document,
+    example_document,
+    served_document,
+    table,
+)
+from backend.domain.serving import Stage
+from backend.errors import InvalidInputError, NotFoundError
+from backend.services.prediction import Pixels, seen_from_file
+
+_FILE_LIMIT_BYTES = 50_000_000
+_STOP_SECONDS = 30
+
+
+def promote(backend: Backend, options: Namespace) -> Answer:
+    stage = Stage(options.to)
+    if options.plan:
+        plan = backend.promotion.plan(stage, options.version)
+        served = plan.serving.version if plan.serving else "nothing"
+        document = {
+            "stage": stage.value,
+            "version": plan.version.version,
+            "sha256": plan.version.sha256,
+            "served": served_document(plan.serving),
+            "changes_nothing": plan.changes_nothing,
+        }
+        return document, f"{stage.value} serves {served}; would serve version {plan.version.version}", 0
+    deployment = backend.promotion.promote(
+        stage,
+        options.version,
+        actor=backend.actor,
+        expected=options.expected,
+        deployment_id=options.deployment,
+    )
+    served_now = backend.serving.describe(stage).served
+    document = {**deployment_document(deployment), "served": served_document(served_now)}
+    text = f"{deployment.id}: {deployment.outcome.value}"
+    if deployment.error:
+        text += f"\n{deployment.error}" + (f"\n  next: {deployment.hint}" if deployment.hint else "")
+    return document, text, 0 if deployment.outcome.is_good else 1
+
+
+def endpoints(backend: Backend, options: Namespace) -> Answer:
+    described = [backend.serving.describe(stage) for stage in Stage]
+    rows = [
+        {
+            "stage": endpoint.stage.value,
+            "status": endpoint.status.value,
+            "wanted": endpoint.wanted.version if endpoint.wanted else "",
+            "served": endpoint.served.version if endpoint.served else "",
+            "url": endpoint.url,
+            "detail": endpoint.detail,
+        }
+        for endpoint in described
+    ]
+    return [endpoint_document(endpoint) for endpoint in described], table(rows, ""), 0
+
+
+def predict(backend: Backend, options: Namespace) -> Answer:
+    stage = Stage(options.stage)
+    predictions = [(path, backend.prediction.predict(stage, _read(path))) for path in options.file]
+    documents = [
+        {
+            "file": str(path),
+            "label": prediction.label,
+            "probabilities": list(prediction.probabilities),
+            "latency_ms": round(prediction.latency_ms, 3),
+            "version": prediction.version,
+        }
+        for path, prediction in predictions
+    ]
+    rows = [
+        {
+            "file": path,
+            "label": prediction.label,
+            "probability": f"{max(prediction.probabilities):.3f}",
+            "latency": f"{prediction.latency_ms:.1f} ms",
+            "version": prediction.version,
+        }
+        for path, prediction in predictions
+    ]
+    return documents, table(rows, ""), 0
+
+
+def list_examples(backend: Backend, options: Namespace) -> Answer:
+    documents = [example_document(example) for example in backend.examples.list_examples()]
+    return documents, table(documents, "No hard examples yet: correct a label on the Draw page."), 0
+
+
+def export_examples(backend: Backend, options: Namespace) -> Answer:
+    """Write images uint8 [N, 28, 28], labels uint8 [N] and predicted uint8 [N] as an .npz."""
+    examples = backend.examples.list_examples()
+    images = [np.frombuffer(example.pixels, np.uint8).reshape(28, 28) for example in examples]
+    content = io.BytesIO()
+    np.savez_compressed(
+        content,
+        images=np.array(images, np.uint8).reshape(-1, 28, 28),
+        labels=np.array([example.label for example in examples], np.uint8),
+        predicted=np.array([example.predicted for example in examples], np.uint8),
+    )
+    try:
+        options.file.write_bytes(content.getvalue())
+    except OSError as error:
+        raise InvalidInputError(f"'{options.file}' cannot be written: {error.strerror}.") from error
+    return {"file": str(options.file), "examples": len(examples)}, f"{len(examples)} examples to {options.file}", 0
+
+
+def audit(backend: Backend, options: Namespace) -> Answer:
+    events = backend.audit.list_events(since=_moment(options.since), subject=options.subject)
+    rows = [
+        {
+            "at": f"{event.at:%Y-%m-%d %H:%M:%S}Z",
+            "actor": event.actor,
+            "action": event.action,
+            "subject": event.subject,
+            "outcome": event.outcome,
+        }
+        for event in events
+    ]
+    return [event_document(event) for event in events], table(rows, "Nothing happened yet."), 0
+
+
+def doctor(backend: Backend, options: Namespace) -> Answer:
+    checks = backend.doctor.examine()
+    ok = all(check.ok for check in checks)
+    lines = []
+    for check in checks:
+        lines.append(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<20} {check.detail}")
+        if check.fix:
+            lines.append(f"      {'':<20} fix: {check.fix}")
+    document = {
+        "ok": ok,
+        "checks": [
+            {"name": c.name, "ok": c.ok, "detail": c.detail, "fix": c.fix, "seconds": round(c.seconds, 3)}
+            for c in checks
+        ],
+    }
+    return document, "\n".join(lines), 0 if ok else 1
+
+
+def stop(backend: Backend, options: Namespace) -> Answer:
+    """Ask every unfinished job to stop and suspend the endpoints; returns when the jobs have ended."""
+    stopped = [job.name for job in backend.training.list_jobs() if job.status.can_stop]
+    for name in stopped:
+        backend.launching.stop(name, actor=backend.actor)
+    for stage in Stage:
+        backend.serving.suspend(stage)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while time.monotonic() < deadline and not all(job.status.is_terminal for job in backend.training.list_jobs()):
+        time.sleep(0.5)
+    return {"jobs": stopped}, f"{len(stopped)} jobs stopped, endpoints suspended", 0
+
+
+def _read(path: Path) -> Pixels:
+    """An image file, or an .npy of uint8 [28, 28] that is taken as it is."""
+    try:
+        if path.stat().st_size > _FILE_LIMIT_BYTES:
+            raise InvalidInputError(f"'{path}' has {path.stat().st_size} bytes; at most {_FILE_LIMIT_BYTES} are read.")
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise NotFoundError(f"No file '{path}'.") from None
+    except OSError as error:
+        raise InvalidInputError(f"'{path}' cannot be read: {error.strerror}.") from error
+    if path.suffix != ".npy":
+        return seen_from_file(content)
+    try:
+        pixels: Pixels = np.load(io.BytesIO(content), allow_pickle=False)
+    except ValueError as error:
+        raise InvalidInputError(f"'{path}' is not an .npy file: {error}.") from error
+    if pixels.dtype != np.uint8 or pixels.shape != (28, 28):
+        raise InvalidInputError(f"'{path}' holds {pixels.dtype} {list(pixels.shape)}; expected uint8 [28, 28].")
+    return pixels
+
+
+def _moment(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInputError(f"--since is '{text}'; expected a time like 2026-11-23T14:00.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,120 @@
+"""What a training is told: every hyperparameter, its range, and the command line that carries them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NoReturn
+
+from .failures import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """What one hyperparameter may be; both ends of the range are included."""
+
+    kind: Literal["integer", "float", "choice"]
+    help: str
+    low: float = -math.inf
+    high: float = math.inf
+    choices: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> str:
+        if self.kind == "choice":
+            return f"one of {', '.join(self.choices)}"
+        return f"{'a whole number' if self.kind == 'integer' else 'a number'} from {self.low:g} to {self.high:g}"
+
+    def parse(self, name: str, raw: str) -> str | int | float:
+        """The value of a command line; raises `ConfigError`."""
+        if self.kind == "choice":
+            return raw
+        try:
+            number = float(raw)
+        except ValueError:
+            raise ConfigError(f"{name} is '{raw}'; expected {self.expected}.") from None
+        if self.kind == "integer" and number.is_integer():
+            return int(number)
+        return number
+
+    def check(self, name: str, value: object) -> None:
+        """Raises `ConfigError` that says what was expected."""
+        if self.kind == "choice":
+            good = value in self.choices
+        else:
+            types = (int,) if self.kind == "integer" else (int, float)
+            good = isinstance(value, types) and not isinstance(value, bool) and self.low <= value <= self.high
+        if not good:
+            raise ConfigError(f"{name} is '{value}'; expected {self.expected}.")
+
+
+PARAMETERS: Final[dict[str, Parameter]] = {
+    "model": Parameter(kind="choice", choices=("lean_d", "lean_c", "lean_e", "reference"), help="architecture"),
+    "epochs": Parameter(kind="integer", low=1, high=200, help="passes over the training images"),
+    "batch_size": Parameter(kind="integer", low=8, high=4096, help="images per step"),
+    "lr": Parameter(kind="float", low=1e-6, high=1.0, help="learning rate; the peak of a one-cycle"),
+    "schedule": Parameter(kind="choice", choices=("onecycle", "constant"), help="learning rate over the steps"),
+    "augmentation": Parameter(kind="choice", choices=("none", "shift", "affine"), help="changes to the images"),
+    "optimizer": Parameter(kind="choice", choices=("adam", "adamw"), help="optimiser"),
+    "weight_decay": Parameter(kind="float", low=0.0, high=1.0, help="AdamW's; unused with Adam"),
+    "label_smoothing": Parameter(kind="float", low=0.0, high=0.5, help="share spread over all classes"),
+    "dropout": Parameter(kind="float", low=0.0, high=0.9, help="before the last layer"),
+    "seed": Parameter(kind="integer", low=0, high=2**31 - 1, help="the same seed gives the same model"),
+    "dataset": Parameter(kind="choice", choices=("auto", "mnist", "digits8x8"), help="auto: MNIST if it can be had"),
+    "limit": Parameter(kind="integer", low=0, high=10_000_000, help="first so many training images; 0 is all"),
+    "validation_size": Parameter(
+        kind="integer", low=10, high=1_000_000, help="images held out, at most a tenth of the training images"
+    ),
+    "export": Parameter(kind="choice", choices=("fp32",), help="precision of the exported model"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """All that decides what a training does; raises `ConfigError` for a value out of its range."""
+
+    model: str = "lean_d"
+    epochs: int = 2
+    batch_size: int = 128
+    lr: float = 8e-3
+    schedule: str = "onecycle"
+    augmentation: str = "shift"
+    optimizer: str = "adam"
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    dropout: float = 0.0
+    seed: int = 0
+    dataset: str = "auto"
+    limit: int = 0
+    validation_size: int = 5_000
+    export: str = "fp32"
+
+    def __post_init__(self) -> None:
+        for name, parameter in PARAMETERS.items():
+            parameter.check(name, getattr(self, name))
+
+
+def parse_arguments(arguments: Sequence[str]) -> TrainConfig:
+    """The configuration of a command line such as `--model lean_d --batch-size 128`, or with `--batch_size`.
+
+    Raises `ConfigError` for an unknown option or a bad value.
+    """
+    parser = _Parser(prog="train", description="Train, export and evaluate a digit classifier.", allow_abbrev=False)
+    defaults = {field.name: field.default for field in dataclasses.fields(TrainConfig)}
+    for name, parameter in PARAMETERS.items():
+        spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
+        described = f"{parameter.help}: {parameter.expected} (default {defaults[name]})"
+        parser.add_argument(*spellings, dest=name, metavar="VALUE", help=described.replace("%", "%%"))
+    # SageMaker's tuner adds it for TensorFlow images, whatever the script wants; the folder is in SM_MODEL_DIR.
+    parser.add_argument("--model_dir", help=argparse.SUPPRESS)
+    given = {name: raw for name, raw in vars(parser.parse_args(arguments)).items() if name in PARAMETERS}
+    values: dict[str, Any] = {name: PARAMETERS[name].parse(name, raw) for name, raw in given.items() if raw is not None}
+    return TrainConfig(**values)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"The arguments are wrong: {message}.")

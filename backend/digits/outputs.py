@@ -1,0 +1,62 @@
+"""The files of output.tar.gz: what a job learnt about its model, for the dashboard and for comparisons."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .config import TrainConfig
+from .dataset import Dataset
+from .evaluate import Evaluation
+from .fitting import EpochPoint
+
+
+def write_outputs(
+    folder: Path,
+    *,
+    config: TrainConfig,
+    data: Dataset,
+    evaluation: Evaluation,
+    curves: Sequence[EpochPoint],
+    parameters: int,
+    onnx_bytes: int,
+) -> None:
+    """Write `evaluation.json`, `predictions.npz` (labels uint8 [n], probabilities float32 [n, 10]), `curves.json` (one
+    entry per epoch) and `config.json` (every hyperparameter).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    document = {
+        "accuracy": evaluation.accuracy,
+        "loss": evaluation.loss,
+        "n": evaluation.n,
+        "per_class_recall": evaluation.per_class_recall,
+        "confusion": evaluation.confusion,
+        "test_sha256": evaluation.test_sha256,
+        "dataset": describe(data),
+        "parameters": parameters,
+        "onnx_bytes": onnx_bytes,
+    }
+    _write_json(folder / "evaluation.json", document)
+    _write_json(folder / "curves.json", [dataclasses.asdict(point) for point in curves])
+    _write_json(folder / "config.json", dataclasses.asdict(config))
+    np.savez_compressed(folder / "predictions.npz", labels=evaluation.labels, probabilities=evaluation.probabilities)
+
+
+def describe(data: Dataset) -> dict[str, str | int]:
+    """The data set in a few words and numbers."""
+    return {
+        "name": data.name,
+        "source": data.source,
+        "train_n": len(data.train_images),
+        "validation_n": len(data.validation_images),
+        "test_n": len(data.test_images),
+    }
+
+
+def _write_json(path: Path, document: Any) -> None:
+    path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")

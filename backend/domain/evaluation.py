@@ -1,0 +1,45 @@
+"""How good a model is on one fixed test set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from backend.errors import InvalidInputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Metrics of one archive on one test set; only evaluations with equal `test_sha256` may be compared.
+
+    `per_class_recall` has ten entries in [0, 1]; `confusion[actual][predicted]` counts images and sums to `n`;
+    `loss` is the mean cross-entropy in nats.
+    """
+
+    accuracy: float
+    loss: float
+    n: int
+    per_class_recall: tuple[float, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    test_sha256: str
+    dataset: str
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Evaluation:
+        """Read `evaluation.json` of a job's output; raises `InvalidInputError` if it is not one."""
+        try:
+            evaluation = cls(
+                accuracy=float(document["accuracy"]),
+                loss=float(document["loss"]),
+                n=int(document["n"]),
+                per_class_recall=tuple(float(value) for value in document["per_class_recall"]),
+                confusion=tuple(tuple(int(count) for count in row) for row in document["confusion"]),
+                test_sha256=str(document["test_sha256"]),
+                dataset=str(document["dataset"]["name"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidInputError(f"Not an evaluation: {type(error).__name__} {error}.") from error
+        if len(evaluation.per_class_recall) != 10 or [len(row) for row in evaluation.confusion] != [10] * 10:
+            raise InvalidInputError("Not an evaluation: expected ten classes.")
+        return evaluation

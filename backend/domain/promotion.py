@@ -1,0 +1,64 @@
+"""Deployments: one change of what a stage serves, planned, applied, verified and kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from backend.domain.registry import ModelVersion
+from backend.domain.serving import ServedModel, Stage
+from backend.domain.steps import Step
+
+STEPS: Final = ("validate", "load", "verify", "switch")
+
+
+class Outcome(Enum):
+    """`InProgress` until the deployment ended. `Interrupted`: its process died before it could say how it ended."""
+
+    IN_PROGRESS = "InProgress"
+    SUCCEEDED = "Succeeded"
+    UNCHANGED = "Unchanged"
+    ROLLED_BACK = "RolledBack"
+    FAILED = "Failed"
+    INTERRUPTED = "Interrupted"
+
+    @property
+    def is_good(self) -> bool:
+        return self in (Outcome.SUCCEEDED, Outcome.UNCHANGED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentPlan:
+    """What a deployment would do, made before anyone confirms it. `serving` is what the stage serves now."""
+
+    stage: Stage
+    version: ModelVersion
+    serving: ServedModel | None
+
+    @property
+    def target(self) -> ServedModel:
+        return ServedModel(version=self.version.version, sha256=self.version.sha256)
+
+    @property
+    def changes_nothing(self) -> bool:
+        return self.serving == self.target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """The record of one change of what a stage serves: from, to, who, when, steps and outcome."""
+
+    id: str
+    stage: Stage
+    version: int
+    sha256: str
+    previous: ServedModel | None
+    requested_by: str
+    started_at: datetime
+    outcome: Outcome = Outcome.IN_PROGRESS
+    steps: tuple[Step, ...] = ()
+    ended_at: datetime | None = None
+    error: str = ""
+    hint: str = ""

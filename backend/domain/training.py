@@ -1,0 +1,236 @@
+"""Hyperparameters and presets: what Launch offers, what `train --set` accepts, what a job spells out.
+
+The trainer (`backend.digits`) takes plain hyperparameters and knows no presets; a test holds the names, choices and
+ranges here against the trainer's own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from backend.errors import InvalidInputError
+
+Kind = Literal["integer", "float", "choice"]
+Value = str | int | float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameter:
+    """One knob: its name and label, what values it takes (both ends included), and a sentence for the form."""
+
+    name: str
+    kind: Kind
+    label: str
+    help: str
+    low: float = -math.inf
+    high: float = math.inf
+    choices: tuple[str, ...] = ()
+
+    def parse(self, raw: Value) -> Value:
+        """The value in its own type; raises `InvalidInputError` that says what was expected."""
+        if self.kind == "choice":
+            if str(raw) not in self.choices:
+                raise InvalidInputError(f"{self.name} is '{raw}'; expected one of {', '.join(self.choices)}.")
+            return str(raw)
+        try:
+            number = float(raw)
+        except ValueError:
+            raise InvalidInputError(f"{self.name} is '{raw}'; expected {self._expected}.") from None
+        whole = number == int(number) if math.isfinite(number) else False
+        if not self.low <= number <= self.high or (self.kind == "integer" and not whole):
+            raise InvalidInputError(f"{self.name} is {raw}; expected {self._expected}.")
+        return int(number) if self.kind == "integer" else number
+
+    @property
+    def _expected(self) -> str:
+        noun = "a whole number" if self.kind == "integer" else "a number"
+        return f"{noun} from {self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A named, measured recipe: every hyperparameter but seed, data set and limit."""
+
+    name: str
+    summary: str
+    hyperparameters: Mapping[str, Value]
+
+
+HYPERPARAMETERS: Final[tuple[Hyperparameter, ...]] = (
+    Hyperparameter(
+        name="model",
+        label="Model",
+        kind="choice",
+        choices=("lean_d", "lean_c", "lean_e", "reference"),
+        help="Architecture: lean_d has 35 thousand parameters, lean_c 95, lean_e 582, reference 1,351.",
+    ),
+    Hyperparameter(
+        name="epochs", label="Epochs", kind="integer", low=1, high=200, help="Passes over the training images."
+    ),
+    Hyperparameter(
+        name="batch_size", label="Batch size", kind="integer", low=8, high=4096, help="Images per optimisation step."
+    ),
+    Hyperparameter(
+        name="lr",
+        label="Learning rate",
+        kind="float",
+        low=1e-6,
+        high=1.0,
+        help="Learning rate; the peak of a one-cycle.",
+    ),
+    Hyperparameter(
+        name="schedule",
+        label="Schedule",
+        kind="choice",
+        choices=("onecycle", "constant"),
+        help="One-cycle warms up over a quarter of the steps, then falls along a cosine.",
+    ),
+    Hyperparameter(
+        name="augmentation",
+        label="Augmentation",
+        kind="choice",
+        choices=("none", "shift", "affine"),
+        help="Shift moves by up to 2 pixels; affine also turns, scales and shears.",
+    ),
+    Hyperparameter(
+        name="optimizer", label="Optimizer", kind="choice", choices=("adam", "adamw"), help="AdamW decays the weights."
+    ),
+    Hyperparameter(
+        name="weight_decay",
+        label="Weight decay",
+        kind="float",
+        low=0.0,
+        high=1.0,
+        help="AdamW's decay; unused with Adam.",
+    ),
+    Hyperparameter(
+        name="label_smoothing",
+        label="Label smoothing",
+        kind="float",
+        low=0.0,
+        high=0.5,
+        help="0 trains on the bare labels.",
+    ),
+    Hyperparameter(
+        name="dropout",
+        label="Dropout",
+        kind="float",
+        low=0.0,
+        high=0.9,
+        help="Before the last layer, in training only.",
+    ),
+    Hyperparameter(
+        name="seed", label="Seed", kind="integer", low=0, high=2**31 - 1, help="The same seed gives the same model."
+    ),
+    Hyperparameter(
+        name="dataset",
+        label="Data set",
+        kind="choice",
+        choices=("auto", "mnist", "digits8x8"),
+        help="Auto is MNIST, or the bundled 8x8 digits when MNIST cannot be had.",
+    ),
+    Hyperparameter(
+        name="limit",
+        label="Training images",
+        kind="integer",
+        low=0,
+        high=10_000_000,
+        help="Train on the first so many images; 0 is all.",
+    ),
+    Hyperparameter(
+        name="export",
+        label="Export precision",
+        kind="choice",
+        choices=("fp32",),
+        help="Precision of the exported model.",
+    ),
+)
+_BY_NAME: Final = {parameter.name: parameter for parameter in HYPERPARAMETERS}
+
+_COMMON: Final[Mapping[str, Value]] = {
+    "optimizer": "adam",
+    "weight_decay": 0.0,
+    "label_smoothing": 0.0,
+    "dropout": 0.0,
+    "seed": 0,
+    "dataset": "auto",
+    "limit": 0,
+    "export": "fp32",
+}
+
+PRESETS: Final[Mapping[str, Preset]] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="fast",
+            summary="The first model of the day: under a minute and a half on two cores.",
+            hyperparameters={
+                "model": "lean_d",
+                "epochs": 2,
+                "batch_size": 128,
+                "lr": 8e-3,
+                "schedule": "onecycle",
+                "augmentation": "shift",
+            },
+        ),
+        Preset(
+            name="balanced",
+            summary="The everyday choice: more capacity and shifted images.",
+            hyperparameters={
+                "model": "lean_c",
+                "epochs": 3,
+                "batch_size": 128,
+                "lr": 6e-3,
+                "schedule": "onecycle",
+                "augmentation": "shift",
+            },
+        ),
+        Preset(
+            name="accurate",
+            summary="The best single model: ten passes with affine augmentation.",
+            hyperparameters={
+                "model": "lean_e",
+                "epochs": 10,
+                "batch_size": 128,
+                "lr": 4e-3,
+                "schedule": "onecycle",
+                "augmentation": "affine",
+                "optimizer": "adamw",
+                "weight_decay": 0.01,
+                "label_smoothing": 0.05,
+                "dropout": 0.3,
+            },
+        ),
+        Preset(
+            name="reference",
+            summary="The older project's network and schedule, to measure against.",
+            hyperparameters={
+                "model": "reference",
+                "epochs": 1,
+                "batch_size": 256,
+                "lr": 1e-3,
+                "schedule": "constant",
+                "augmentation": "none",
+            },
+        ),
+    )
+}
+
+
+def resolve(preset: str, overrides: Mapping[str, Value]) -> dict[str, Value]:
+    """Every hyperparameter of a job: the preset's, with `overrides` over them, validated and in their own types.
+
+    Raises `InvalidInputError` for an unknown preset, an unknown name or a value out of range.
+    """
+    if preset not in PRESETS:
+        raise InvalidInputError(f"Preset is '{preset}'; expected one of {', '.join(PRESETS)}.")
+    unknown = sorted(set(overrides) - set(_BY_NAME))
+    if unknown:
+        raise InvalidInputError(
+            f"Unknown hyperparameter '{unknown[0]}'.", hint=f"Known are: {', '.join(sorted(_BY_NAME))}."
+        )
+    values = {**_COMMON, **PRESETS[preset].hyperparameters, **overrides}
+    return {parameter.name: parameter.parse(values[parameter.name]) for parameter in HYPERPARAMETERS}

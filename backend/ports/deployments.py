@@ -1,0 +1,23 @@
+"""The history of the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from backend.domain.promotion import Deployment
+from backend.domain.serving import Stage
+
+
+class DeploymentStore(Protocol):
+    def save(self, deployment: Deployment) -> None:
+        """Insert the deployment, or replace the record with the same id; a finished record never changes again."""
+        ...
+
+    def get(self, deployment_id: str) -> Deployment:
+        """Raises `NotFoundError`."""
+        ...
+
+    def history(self, stage: Stage | None = None) -> Sequence[Deployment]:
+        """Deployments, newest first, of one stage or all; empty when there are none."""
+        ...

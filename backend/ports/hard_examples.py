@@ -1,0 +1,18 @@
+"""Drawings whose label a person corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from backend.domain.prediction import HardExample
+
+
+class HardExamples(Protocol):
+    def add(self, example: HardExample) -> None:
+        """Keep the example; adding the same id again changes nothing."""
+        ...
+
+    def list_examples(self) -> Sequence[HardExample]:
+        """Every example, newest first; empty when there are none."""
+        ...

@@ -1,0 +1,62 @@
+"""The endpoints of the two stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from backend.domain.prediction import Answer
+from backend.domain.serving import Endpoint, ServedModel, Stage
+from backend.domain.steps import StepStatus
+
+Report = Callable[[str, StepStatus, str], None]
+"""Called as each step (a name of `promotion.STEPS`) begins and ends, with what was observed."""
+
+
+class ServingPlatform(Protocol):
+    def describe(self, stage: Stage) -> Endpoint:
+        """The stage as it is now, within a second; never raises for an endpoint that is down: its status says so."""
+        ...
+
+    def hold(self, stage: Stage, holder: str) -> AbstractContextManager[None]:
+        """Hold the stage for one deployment; given back when the block ends or the process dies.
+
+        Raises `StageBusyError`, which names the other holder, at once.
+        """
+        ...
+
+    def deploy(self, stage: Stage, target: ServedModel, archive: Path, report: Report) -> Endpoint:
+        """Make the stage serve `target` from `archive`, and return only when it is seen to serve it.
+
+        The caller holds the stage. In order: validate (digest, members, tensors), load beside what serves, verify
+        (version, digest and the answer to a known digit), switch. Until the last step the old version answers, and
+        after a failure it still does. Repeating a finished deployment changes nothing.
+        Raises `ArchiveRejectedError` before anything was loaded, `DeploymentFailedError` after,
+        `EndpointUnavailableError` when no server can be started or reached.
+        """
+        ...
+
+    def predict(self, stage: Stage, images: npt.NDArray[np.float32]) -> Answer:
+        """Ask the stage about `images` [N, 28, 28, 1] in [0, 1], N from 1 to 64; waits at most two seconds.
+
+        Raises `EndpointUnavailableError` when nothing is deployed or it does not answer, and
+        `DeploymentFailedError` when it answers nonsense (other shapes, or rows that do not sum to 1).
+        """
+        ...
+
+    def delete(self, stage: Stage) -> None:
+        """Stop serving the stage and free what it used; records stay. Deleting twice changes nothing."""
+        ...
+
+    def resume(self, stage: Stage) -> None:
+        """Let the stage serve again what it should, after a restart of the machine; nothing where it already does."""
+        ...
+
+    def suspend(self, stage: Stage) -> None:
+        """Stop what serves the stage on this machine; what is wanted stays wanted, and `resume` serves it again."""
+        ...

@@ -1,0 +1,59 @@
+"""Where training jobs run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from backend.domain.jobs import LogChunk, MetricPoint, TrainingJob, TrainingRequest
+
+
+class TrainingPlatform(Protocol):
+    def submit(self, request: TrainingRequest) -> TrainingJob:
+        """Accept the job and return at once, with the job `Pending` or `InProgress`; it outlives the caller.
+
+        Idempotent by `request.key`: repeating a submission returns the job that the first one made, whatever its
+        name. Raises `InvalidInputError` when another job has the name.
+        """
+        ...
+
+    def describe(self, name: str) -> TrainingJob:
+        """The job as it is now. A job whose processes died reads `Failed`, with the reason, within 5 seconds.
+
+        Raises `NotFoundError`.
+        """
+        ...
+
+    def list_jobs(self) -> Sequence[TrainingJob]:
+        """Every job, newest first; empty when there are none. As fresh as `describe`."""
+        ...
+
+    def stop(self, name: str) -> TrainingJob:
+        """Ask the job to stop; returns at once with the job `Stopping`. Work that has not begun never begins.
+
+        Stopping a `Stopping` job changes nothing. Raises `NotFoundError`, and `WrongStateError` for a finished job.
+        """
+        ...
+
+    def read_log(self, name: str, offset: int = 0, limit: int = 262_144) -> LogChunk:
+        """At most `limit` bytes of the log from byte `offset`, cut at a line's end where one is near.
+
+        Empty text when there is nothing new. A negative offset counts from the end. Raises `NotFoundError`.
+        """
+        ...
+
+    def metric_points(self, name: str, after: int = -1) -> Sequence[MetricPoint]:
+        """The reports of the job with `seq` greater than `after`, in order. Raises `NotFoundError`."""
+        ...
+
+    def fetch_archive(self, job: TrainingJob) -> Path:
+        """A local path of the completed job's model.tar.gz, whose digest is `job.sha256`; read only.
+
+        Raises `WrongStateError` when the job has not completed, `NotFoundError` when the file is gone.
+        """
+        ...
+
+    def fetch_output(self, job: TrainingJob) -> Path:
+        """A local path of the completed job's output.tar.gz; raises as `fetch_archive`."""
+        ...

@@ -1,0 +1,52 @@
+"""Every effect leaves one event, whether it succeeded or failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from backend.domain.audit import AuditEvent
+from backend.domain.identity import Actor
+from backend.errors import DigitsError
+from backend.ports.audit import AuditLog
+from backend.ports.clock import Clock
+
+
+class Effect:
+    """What the block has to say about the effect it makes; anything unsaid stays as it was given to `audited`."""
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        self.outcome = "done"
+        self.before: Mapping[str, Any] = {}
+        self.after: Mapping[str, Any] = {}
+
+
+class Auditor:
+    def __init__(self, log: AuditLog, clock: Clock) -> None:
+        self._log = log
+        self._clock = clock
+
+    @contextmanager
+    def audited(self, actor: Actor, action: str, subject: str) -> Iterator[Effect]:
+        """Append the event when the block ends: as the block left it, or with the error's class and message."""
+        effect = Effect(subject)
+        try:
+            yield effect
+        except DigitsError as error:
+            effect.outcome = "refused" if error.exit_code == 4 else "failed"
+            effect.after = {**effect.after, "error": f"{type(error).__name__}: {error.message}"}
+            raise
+        finally:
+            self._log.append(
+                AuditEvent(
+                    at=self._clock(),
+                    actor=actor.name,
+                    action=action,
+                    subject=effect.subject,
+                    outcome=effect.outcome,
+                    before=effect.before,
+                    after=effect.after,
+                )
+            )

@@ -1,0 +1,190 @@
+"""Changing what a stage serves: plan, apply, verify, and a record of it whatever happens."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+
+from backend.domain.identity import Actor, Role
+from backend.domain.promotion import STEPS, Deployment, DeploymentPlan, Outcome
+from backend.domain.registry import Approval
+from backend.domain.serving import EndpointStatus, Stage
+from backend.domain.steps import Step, StepStatus
+from backend.errors import (
+    DeploymentFailedError,
+    DigitsError,
+    NotApprovedError,
+    StageBusyError,
+    StalePlanError,
+)
+from backend.ports.clock import Clock
+from backend.ports.deployments import DeploymentStore
+from backend.ports.registry import ModelRegistry
+from backend.ports.serving import ServingPlatform
+from backend.services.auditing import Auditor
+
+NOTHING = "none"
+"""`expected` for a stage that must serve nothing yet."""
+_NEEDED = {Stage.STAGING: Role.OPERATOR, Stage.PROD: Role.APPROVER}
+
+
+def new_deployment_id(stage: Stage, version: int) -> str:
+    """An id that a page can know before the deployment begins."""
+    return f"{stage.value}-v{version}-{secrets.token_hex(4)}"
+
+
+class Promotion:
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        serving: ServingPlatform,
+        deployments: DeploymentStore,
+        auditor: Auditor,
+        clock: Clock,
+    ) -> None:
+        self._registry = registry
+        self._serving = serving
+        self._deployments = deployments
+        self._auditor = auditor
+        self._clock = clock
+
+    def plan(self, stage: Stage, number: int) -> DeploymentPlan:
+        """What promoting the version would change now. Raises `NotFoundError`."""
+        return DeploymentPlan(
+            stage=stage, version=self._registry.get(number), serving=self._serving.describe(stage).current
+        )
+
+    def require_allowed(self, plan: DeploymentPlan, actor: Actor) -> None:
+        """Raise what forbids the plan: the actor's role or the version's missing approval."""
+        actor.require(_NEEDED[plan.stage], f"promote to {plan.stage.value}")
+        version = plan.version
+        if version.approval is not Approval.APPROVED:
+            raise NotApprovedError(
+                f"Version {version.version} cannot be promoted: its approval is {version.approval.value}.",
+                hint=f"python -m backend models approve {version.version}",
+            )
+
+    def promote(
+        self, stage: Stage, number: int, *, actor: Actor, expected: str | None = None, deployment_id: str = ""
+    ) -> Deployment:
+        """Make the stage serve the version and return the finished record, good or bad.
+
+        `expected` is the SHA-256 (or its first characters, at least 8) of what must be served now, `NOTHING` for
+        nothing, None for anything. Raises what refuses it before it began (`PermissionDeniedError`,
+        `NotApprovedError`, `StalePlanError`, `StageBusyError`, `NotFoundError`); what fails once it has begun is in
+        the record's outcome and error.
+        """
+        deployment_id = deployment_id or new_deployment_id(stage, number)
+        with self._auditor.audited(actor, "promote", f"stage {stage.value}") as effect:
+            self.require_allowed(self.plan(stage, number), actor)
+            with self._serving.hold(stage, f"{actor.name}, deployment {deployment_id}"):
+                # Planned again under the hold: nobody can change the stage between this look and the switch.
+                plan = self.plan(stage, number)
+                _require_expected(plan, expected)
+                deployment = self._apply(plan, actor, deployment_id)
+            effect.before = {"version": plan.serving.version if plan.serving else None}
+            effect.after = {"version": number, "deployment": deployment.id}
+            effect.outcome = deployment.outcome.value
+        return deployment
+
+    def _apply(self, plan: DeploymentPlan, actor: Actor, deployment_id: str) -> Deployment:
+        record = _Record(
+            Deployment(
+                id=deployment_id,
+                stage=plan.stage,
+                version=plan.version.version,
+                sha256=plan.version.sha256,
+                previous=plan.serving,
+                requested_by=actor.name,
+                started_at=self._clock(),
+                steps=tuple(Step(name=name) for name in STEPS),
+            ),
+            self._deployments,
+            self._clock,
+        )
+        if plan.changes_nothing and self._serving.describe(plan.stage).status is EndpointStatus.IN_SERVICE:
+            return record.finish(Outcome.UNCHANGED)
+        try:
+            archive = self._registry.fetch_archive(plan.version)
+            endpoint = self._serving.deploy(plan.stage, plan.target, archive, record.report)
+            if endpoint.served != plan.target:
+                raise DeploymentFailedError(
+                    f"'{plan.stage.value}' went back to another version by itself.",
+                    hint=endpoint.detail,
+                )
+        except DigitsError as error:
+            return record.finish(Outcome.FAILED, error)
+        return record.finish(Outcome.SUCCEEDED)
+
+    def history(self, stage: Stage | None = None) -> Sequence[Deployment]:
+        """Deployments, newest first; one whose process died is told so here."""
+        return [self.settle(deployment) for deployment in self._deployments.history(stage)]
+
+    def settle(self, deployment: Deployment) -> Deployment:
+        """An `InProgress` record is true only while its process holds the stage: else it is `Interrupted`."""
+        if deployment.outcome is not Outcome.IN_PROGRESS:
+            return deployment
+        try:
+            with self._serving.hold(deployment.stage, "a look at an unfinished deployment"):
+                current = self._deployments.get(deployment.id)
+                if current.outcome is Outcome.IN_PROGRESS:
+                    current = replace(
+                        current,
+                        outcome=Outcome.INTERRUPTED,
+                        ended_at=self._clock(),
+                        error="The deploying process died before it was done.",
+                        hint="The version that served before still serves. Promote again to finish.",
+                    )
+                    self._deployments.save(current)
+                return current
+        except StageBusyError:
+            return deployment
+
+
+class _Record:
+    """A deployment being written as it goes."""
+
+    def __init__(self, deployment: Deployment, store: DeploymentStore, clock: Clock) -> None:
+        self._deployment = deployment
+        self._store = store
+        self._clock = clock
+        store.save(deployment)
+
+    def report(self, name: str, status: StepStatus, detail: str) -> None:
+        steps = tuple(
+            self._moved(step, status, detail) if step.name == name else step for step in self._deployment.steps
+        )
+        self._deployment = replace(self._deployment, steps=steps)
+        self._store.save(self._deployment)
+
+    def _moved(self, step: Step, status: StepStatus, detail: str) -> Step:
+        now = self._clock()
+        begun = step.started_at or now
+        ended = None if status is StepStatus.IN_PROGRESS else now
+        return replace(step, status=status, detail=detail, started_at=begun, ended_at=ended)
+
+    def finish(self, outcome: Outcome, error: DigitsError | None = None) -> Deployment:
+        if error is not None:
+            for step in self._deployment.steps:
+                if step.status is StepStatus.IN_PROGRESS:
+                    self.report(step.name, StepStatus.FAILED, error.message)
+        self._deployment = replace(
+            self._deployment,
+            outcome=outcome,
+            ended_at=self._clock(),
+            error=error.message if error else "",
+            hint=error.hint if error else "",
+        )
+        self._store.save(self._deployment)
+        return self._deployment
+
+
+def _require_expected(plan: DeploymentPlan, expected: str | None) -> None:
+    serving = plan.serving.sha256 if plan.serving else NOTHING
+    if expected is None or expected == serving or (len(expected) >= 8 and serving.startswith(expected)):
+        return
+    raise StalePlanError(
+        f"'{plan.stage.value}' serves {serving[:12]}; expected {expected[:12]}: it changed since the plan was made.",
+        hint="Look at what is served now and plan again.",
+    )

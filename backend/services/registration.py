@@ -1,0 +1,74 @@
+"""From a finished job to a model version, and the decision about it."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+from typing import Final
+
+from backend.domain.evaluation import Evaluation
+from backend.domain.identity import Actor, Role
+from backend.domain.jobs import JobStatus
+from backend.domain.registry import Approval, ModelVersion
+from backend.errors import ArchiveRejectedError, InvalidInputError, WrongStateError
+from backend.ports.registry import ModelRegistry
+from backend.ports.training import TrainingPlatform
+from backend.services.auditing import Auditor
+
+_EVALUATION_LIMIT_BYTES: Final = 1_000_000
+
+
+class Registration:
+    def __init__(self, training: TrainingPlatform, registry: ModelRegistry, auditor: Auditor) -> None:
+        self._training = training
+        self._registry = registry
+        self._auditor = auditor
+
+    def register_job(self, name: str, *, actor: Actor) -> ModelVersion:
+        """Register the archive of a completed job with its evaluation; registering twice gives the same version."""
+        actor.require(Role.OPERATOR, "register a model version")
+        job = self._training.describe(name)
+        if job.status is not JobStatus.COMPLETED:
+            raise WrongStateError(
+                f"Training job '{name}' cannot be registered: it is {job.status.value}.",
+                hint="Only a Completed job has a model.",
+            )
+        with self._auditor.audited(actor, "register", f"job {name}") as effect:
+            version = self._registry.register(
+                self._training.fetch_archive(job),
+                sha256=job.sha256,
+                source_job=name,
+                evaluation=read_evaluation(self._training.fetch_output(job)),
+                registered_by=actor.name,
+            )
+            effect.after = {"version": version.version, "sha256": version.sha256}
+        return version
+
+    def decide(self, number: int, approval: Approval, *, actor: Actor, comment: str = "") -> ModelVersion:
+        """Approve or reject a version; deciding the same again changes nothing."""
+        actor.require(Role.APPROVER, f"decide about version {number}")
+        before = self._registry.get(number)
+        if before.approval is approval and before.approval_comment == comment:
+            return before
+        verb = "approve" if approval is Approval.APPROVED else "reject"
+        with self._auditor.audited(actor, verb, f"version {number}") as effect:
+            effect.before = {"approval": before.approval.value}
+            version = self._registry.set_approval(number, approval, by=actor.name, comment=comment)
+            effect.after = {"approval": version.approval.value, "comment": comment}
+        return version
+
+
+def read_evaluation(output: Path) -> Evaluation:
+    """The evaluation in a job's output.tar.gz; raises `ArchiveRejectedError` that says what is wrong with it."""
+    try:
+        with tarfile.open(output, "r:gz") as tar:
+            member = tar.getmember("evaluation.json")
+            file = tar.extractfile(member)
+            if file is None or member.size > _EVALUATION_LIMIT_BYTES:
+                raise ArchiveRejectedError(f"'evaluation.json' in '{output}' is not a file of a sensible size.")
+            return Evaluation.from_document(json.load(file))
+    except (OSError, EOFError, tarfile.TarError, KeyError, ValueError, InvalidInputError) as error:
+        raise ArchiveRejectedError(
+            f"The evaluation in '{output}' cannot be read: {error}", hint="Train again: the job's output is damaged."
+        ) from error

@@ -1,0 +1,93 @@
+"""Everything the environment may say, in one place.
+
+Read from variables of the process and from a `.env` file in the repository root (the process wins). `.env.example` and
+the README's table are held against the fields below by a test.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from backend.domain.identity import Role
+from backend.errors import InvalidInputError, SetupError
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+
+
+class Settings(BaseSettings):
+    """Validated settings; secrets print as asterisks."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, validate_default=True)
+
+    home: Path = Field(
+        default=Path(".digits"),
+        alias="DIGITS_HOME",
+        description="Folder of all state: database, jobs, models, endpoints, W&B runs. Relative to the repository.",
+    )
+    platform: Literal["local"] = Field(
+        default="local", alias="DIGITS_PLATFORM", description="Where work runs: local is this machine."
+    )
+    data: Path | None = Field(
+        default=None,
+        alias="DIGITS_DATA",
+        description="Path of an mnist.npz to train on; without it MNIST is downloaded once.",
+    )
+    port: int = Field(default=8501, ge=1, le=65535, alias="DIGITS_PORT", description="TCP port of the dashboard.")
+    role: Role = Field(
+        default=Role.APPROVER,
+        alias="DIGITS_ROLE",
+        description="What the person at this machine may do: viewer, operator or approver.",
+    )
+    max_parallel_jobs: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        alias="DIGITS_MAX_PARALLEL_JOBS",
+        description="Training jobs that run at once; the others wait in launch order.",
+    )
+    wandb_api_key: SecretStr | None = Field(
+        default=None,
+        alias="WANDB_API_KEY",
+        description="W&B key; without it runs are recorded offline, in the state folder.",
+    )
+    wandb_entity: str = Field(default="", alias="WANDB_ENTITY", description="W&B user or team that owns the runs.")
+    wandb_project: str = Field(
+        default="digit_classification", alias="WANDB_PROJECT", description="W&B project of the runs."
+    )
+    wandb_base_url: str = Field(
+        default="", alias="WANDB_BASE_URL", description="Address of a self-hosted W&B server; http or https."
+    )
+
+    @field_validator("home", "data")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else (ROOT / path.expanduser()).resolve()
+
+    @field_validator("wandb_base_url")
+    @classmethod
+    def _web_address(cls, url: str) -> str:
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError("expected an address that begins with http:// or https://")
+        return url
+
+
+def load_settings(env_file: Path = ROOT / ".env") -> Settings:
+    """Read the environment and `.env`.
+
+    Raises `InvalidInputError` naming the variable that is wrong (never its value: it may be a secret), and `SetupError`
+    when `.env` cannot be read.
+    """
+    try:
+        return Settings(_env_file=env_file)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = first["loc"][0] if first["loc"] else "settings"
+        raise InvalidInputError(
+            f"Setting {name} is not valid: {first['msg']}.", hint="See .env.example for every setting and its values."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetupError(f"'{env_file.name}' cannot be read: {error}.", hint=f"Mend or remove {env_file}.") from error

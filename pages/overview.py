@@ -1,0 +1,207 @@
+"""Overview: is it healthy, what is running, what needs somebody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import streamlit as st
+
+from app import navigation, queries, theme
+from app.components.empty_state import empty_state_link
+from app.components.relative_time import duration, relative
+from app.components.status_badge import status_badge
+from app.errors import shown
+from app.views.stage_card import stage_card
+from backend.domain.audit import AuditEvent
+from backend.domain.jobs import JobStatus, TrainingJob
+from backend.domain.registry import Approval, ModelVersion
+from backend.domain.serving import EndpointStatus, Stage
+
+REFRESH = "5s"
+FAILED_FOR = timedelta(hours=24)
+"""A failed job older than this no longer asks for attention here; the Jobs page keeps it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """Something that waits for a person, and where they can deal with it."""
+
+    text: str
+    entry: navigation.Entry
+    label: str
+    address: dict[str, str]
+
+
+def needs(jobs: Sequence[TrainingJob], versions: Sequence[ModelVersion], now: datetime) -> list[Need]:
+    found = [
+        Need(
+            text=f"{stage.endpoint_name} should serve v{endpoint.wanted.version} and is {endpoint.status.value}.",
+            entry=navigation.PROMOTE,
+            label="Look at the endpoint",
+            address={},
+        )
+        for stage in Stage
+        if (endpoint := queries.endpoint(stage)).wanted is not None
+        and endpoint.status in (EndpointStatus.FAILED, EndpointStatus.UNKNOWN)
+    ]
+    found += [
+        Need(
+            text=f"Job {job.name} failed.",
+            entry=navigation.JOBS,
+            label="Read why",
+            address={"job": job.name},
+        )
+        for job in jobs
+        if job.status is JobStatus.FAILED and job.ended_at is not None and now - job.ended_at < FAILED_FOR
+    ][:3]
+    waiting = [version for version in versions if version.approval is Approval.PENDING]
+    if waiting:
+        newest = waiting[0].version
+        others = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
+        found.append(
+            Need(
+                text=f"Version {newest}{others} waits for approval.",
+                entry=navigation.PROMOTE,
+                label="Decide",
+                address={"version": str(newest)},
+            )
+        )
+    return found
+
+
+def needs_strip(found: Sequence[Need]) -> None:
+    """Absent when nothing needs anybody."""
+    if not found:
+        return
+    with theme.card("needs", "Needs you now"):
+        for need in found:
+            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+                with st.container(horizontal=True, width="content", gap="small", vertical_alignment="center"):
+                    st.markdown(":orange[:material/priority_high:]", width="content")
+                    st.text(need.text, width="content")
+                st.page_link(
+                    need.entry.file,
+                    label=need.label,
+                    icon=":material/arrow_forward:",
+                    icon_position="right",
+                    query_params=need.address,
+                    width="content",
+                )
+
+
+def active_jobs(jobs: Sequence[TrainingJob], now: datetime) -> None:
+    active = [job for job in jobs if not job.status.is_terminal]
+    shown_jobs = active or list(jobs[:3])
+    with theme.card("active", "Running" if active else "Newest jobs", stretch=True):
+        for job in shown_jobs[:5]:
+            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+                st.page_link(
+                    navigation.JOBS.file,
+                    label=job.name,
+                    icon=navigation.JOBS.icon,
+                    query_params={"job": job.name},
+                    width="content",
+                )
+                took = job.duration(now)
+                with st.container(horizontal=True, width="content", vertical_alignment="center"):
+                    st.caption(duration(took) if took else relative(job.created_at, now), width="content")
+                    status_badge(job.status)
+            if not job.status.is_terminal:
+                st.progress(min(1.0, job.progress))
+
+
+def best_models(versions: Sequence[ModelVersion]) -> None:
+    evaluated = [version for version in versions if version.evaluation is not None]
+    with theme.card("best", "Best models", stretch=True):
+        if not evaluated:
+            st.caption("Register a completed job: its accuracy appears here.")
+        ranked = sorted(evaluated, key=lambda version: -version.evaluation.accuracy if version.evaluation else 0.0)
+        for version in ranked[:5]:
+            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+                st.page_link(
+                    navigation.PROMOTE.file,
+                    label=f"Version {version.version}",
+                    icon=":material/inventory_2:",
+                    query_params={"version": str(version.version)},
+                    width="content",
+                )
+                with st.container(horizontal=True, width="content", vertical_alignment="center"):
+                    for stage in Stage:
+                        served = queries.endpoint(stage).served
+                        if served is not None and served.version == version.version:
+                            st.badge(stage.value, color="green", icon=":material/cloud_done:")
+                    if version.evaluation:
+                        st.markdown(f"**{version.evaluation.accuracy:.2%}**", width="content")
+                        st.caption(version.evaluation.dataset, width="content")
+
+
+def recent_events(events: Sequence[AuditEvent], now: datetime) -> None:
+    with theme.card("events", "Recent events"):
+        rows = [
+            {
+                "When": relative(event.at, now),
+                "Who": event.actor,
+                "Did": event.action,
+                "To": event.subject,
+                "Outcome": event.outcome,
+            }
+            for event in events[:8]
+        ]
+        st.dataframe(rows, hide_index=True, key="overview_events")
+
+
+def begin_here() -> None:
+    """The first thing on a new installation: the way from nothing to an answering endpoint."""
+    empty_state_link(
+        key="overview_empty",
+        icon=":material/rocket_launch:",
+        title="Train your first model",
+        sentence="About a minute on two cores. Then register it, promote it to staging, and draw a digit.",
+        page=navigation.LAUNCH.file,
+        label="Launch a training",
+        link_icon=":material/arrow_forward:",
+    )
+    steps = (
+        (navigation.LAUNCH, "1. Train", "Choose the fast preset and launch."),
+        (navigation.JOBS, "2. Register", "The completed job becomes version 1."),
+        (navigation.PROMOTE, "3. Promote", "Approve it; a real Triton serves it."),
+        (navigation.DRAW, "4. Draw", "Draw a digit and see the answer."),
+    )
+    for column, (entry, title, sentence) in zip(st.columns(len(steps)), steps, strict=True):
+        with column, theme.card(f"step_{entry.address}", stretch=True):
+            st.page_link(entry.file, label=title, icon=entry.icon)
+            st.caption(sentence)
+
+
+@st.fragment(run_every=REFRESH)
+def live() -> None:
+    with shown("Look around"):
+        now = datetime.now(UTC)
+        jobs, versions = queries.jobs(), queries.versions()
+        if not jobs and not versions:
+            begin_here()
+            return
+        needs_strip(needs(jobs, versions, now))
+        deployed = [stage for stage in Stage if queries.endpoint(stage).wanted is not None] or [Stage.STAGING]
+        columns = st.columns(2, gap="medium")
+        for column, stage in zip(columns, deployed, strict=False):
+            with column:
+                stage_card(stage)
+        if len(deployed) == 1:
+            with columns[1]:
+                active_jobs(jobs, now)
+            best_models(versions)
+        else:
+            left, right = st.columns(2, gap="medium")
+            with left:
+                active_jobs(jobs, now)
+            with right:
+                best_models(versions)
+        recent_events(queries.events(), now)
+
+
+with theme.header("Overview", "Endpoints, training and the best models at a glance"):
+    st.page_link(navigation.LAUNCH.file, label="Launch training", icon=navigation.LAUNCH.icon)
+live()

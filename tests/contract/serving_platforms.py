@@ -1,0 +1,77 @@
+"""The platforms that the serving contract is run against."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from backend.adapters.local.endpoints import LocalEndpoints
+from backend.domain.serving import Stage
+from backend.ports.serving import ServingPlatform
+from tests.fakes.serving import FakeServing
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVING_ENV = ROOT / ".venv-serving"
+
+_HOLD = """
+import sys, time
+from datetime import UTC, datetime
+from pathlib import Path
+from backend.domain.serving import Stage
+{imports}
+with {platform}.hold(Stage(sys.argv[1]), sys.argv[2]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """A platform, and the Python that makes the same platform in another process."""
+
+    platform: ServingPlatform
+    imports: str
+    expression: str
+
+    def hold_elsewhere(self, stage: Stage, holder: str) -> subprocess.Popen[str]:
+        """Another process that holds the stage (for a minute at most); returns when it does."""
+        code = _HOLD.format(imports=self.imports, platform=self.expression)
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, stage.value, holder], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float = 15.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, self.platform.describe(Stage.STAGING)
+            time.sleep(0.02)
+
+
+@pytest.fixture(params=["fake", pytest.param("local", marks=pytest.mark.triton)])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    """Nothing is deployed on it."""
+    if request.param == "fake":
+        yield Bench(
+            platform=FakeServing(tmp_path),
+            imports="from tests.fakes.serving import FakeServing",
+            expression=f"FakeServing(Path({str(tmp_path)!r}))",
+        )
+        return
+    local = LocalEndpoints(tmp_path, SERVING_ENV, lambda: datetime.now(UTC))
+    yield Bench(
+        platform=local,
+        imports="from backend.adapters.local.endpoints import LocalEndpoints",
+        expression=f"LocalEndpoints(Path({str(tmp_path)!r}), Path({str(SERVING_ENV)!r}), lambda: datetime.now(UTC))",
+    )
+    for stage in Stage:
+        local.delete(stage)

@@ -1,0 +1,102 @@
+"""What every model registry keeps; `backend.ports.registry` in executable form."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from backend.adapters.local.database import Database
+from backend.adapters.local.home import Home
+from backend.adapters.local.registry import LocalRegistry
+from backend.domain.evaluation import Evaluation
+from backend.domain.registry import Approval, ModelVersion
+from backend.errors import ArchiveRejectedError, NotFoundError
+from backend.ports.registry import ModelRegistry
+from tests.contract.archives import good_archive
+from tests.fakes import trainer
+
+EVALUATION = Evaluation.from_document(trainer.evaluation())
+
+
+@pytest.fixture(params=["local"])
+def registry(tmp_path: Path) -> ModelRegistry:
+    home = Home(tmp_path / "home")
+    return LocalRegistry(Database(home.database), home)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    path = tmp_path / "model.tar.gz"
+    good_archive(path)
+    return path
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def register(registry: ModelRegistry, archive: Path, job: str = "first") -> ModelVersion:
+    return registry.register(
+        archive, sha256=sha256(archive), source_job=job, evaluation=EVALUATION, registered_by="ada"
+    )
+
+
+def test_an_empty_registry_lists_nothing(registry: ModelRegistry) -> None:
+    assert list(registry.list_versions()) == []
+
+
+def test_versions_count_from_one_and_are_listed_newest_first(registry: ModelRegistry, archive: Path) -> None:
+    assert [register(registry, archive, job).version for job in ("a", "b", "c")] == [1, 2, 3]
+    assert [version.version for version in registry.list_versions()] == [3, 2, 1]
+
+
+def test_a_version_keeps_what_it_was_registered_with(registry: ModelRegistry, archive: Path) -> None:
+    version = register(registry, archive)
+    assert registry.get(1) == version
+    assert (version.sha256, version.source_job, version.registered_by) == (sha256(archive), "first", "ada")
+    assert version.evaluation == EVALUATION
+    assert version.size_bytes == archive.stat().st_size
+    assert version.approval is Approval.PENDING
+
+
+def test_the_same_bytes_of_the_same_job_are_one_version(registry: ModelRegistry, archive: Path) -> None:
+    assert register(registry, archive).version == register(registry, archive).version == 1
+    assert len(registry.list_versions()) == 1
+
+
+def test_the_archive_is_a_copy_that_outlives_its_source(registry: ModelRegistry, archive: Path) -> None:
+    content = archive.read_bytes()
+    version = register(registry, archive)
+    archive.write_bytes(b"overwritten")
+    assert registry.fetch_archive(version).read_bytes() == content
+    archive.unlink()
+    assert registry.fetch_archive(registry.get(1)).read_bytes() == content
+
+
+def test_bytes_with_another_digest_are_refused_and_leave_nothing(registry: ModelRegistry, archive: Path) -> None:
+    with pytest.raises(ArchiveRejectedError, match="SHA-256"):
+        registry.register(archive, sha256="0" * 64, source_job="first", evaluation=None, registered_by="ada")
+    assert list(registry.list_versions()) == []
+    assert register(registry, archive).version == 1
+
+
+def test_the_latest_decision_counts_and_says_who_and_why(registry: ModelRegistry, archive: Path) -> None:
+    register(registry, archive)
+    registry.set_approval(1, Approval.APPROVED, by="ada", comment="good on sevens")
+    version = registry.set_approval(1, Approval.REJECTED, by="bob", comment="bad on nines")
+    assert (version.approval, version.approval_by, version.approval_comment) == (
+        Approval.REJECTED,
+        "bob",
+        "bad on nines",
+    )
+    assert version.approval_at is not None
+    assert registry.get(1) == version
+
+
+def test_an_unknown_version_is_not_found(registry: ModelRegistry) -> None:
+    with pytest.raises(NotFoundError, match="No model version 7"):
+        registry.get(7)
+    with pytest.raises(NotFoundError, match="No model version 7"):
+        registry.set_approval(7, Approval.APPROVED, by="ada", comment="")

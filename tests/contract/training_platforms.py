@@ -1,0 +1,102 @@
+"""The platforms that the training contract is run against."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from backend.adapters.local.database import Database
+from backend.adapters.local.home import Home
+from backend.adapters.local.job_store import JobStore
+from backend.adapters.local.training import LocalTraining
+from backend.domain.jobs import JobStatus, TrainingJob, TrainingRequest
+from backend.domain.training import resolve
+from backend.ports.training import TrainingPlatform
+from tests.fakes import trainer
+
+
+class Bench(Protocol):
+    """A platform, and how to bring about on it what the contract speaks of."""
+
+    platform: TrainingPlatform
+
+    def request(self, name: str, behaviour: int = trainer.FINISHES, *, key: str = "") -> TrainingRequest: ...
+
+    def kill(self, name: str) -> None:
+        """End the job's processes without a word, as a crash of the machine would."""
+        ...
+
+
+class LocalBench:
+    """The real runner processes, with the stand-in trainer."""
+
+    def __init__(self, root: Path) -> None:
+        self.home = Home(root)
+        self.platform: TrainingPlatform = LocalTraining(
+            JobStore(Database(self.home.database), self.home),
+            self.home,
+            slots=1,
+            environment={**os.environ, "PYTHONPATH": str(Path.cwd())},
+            trainer="tests.fakes.trainer",
+        )
+
+    def request(self, name: str, behaviour: int = trainer.FINISHES, *, key: str = "") -> TrainingRequest:
+        hyperparameters = resolve("fast", {"seed": behaviour, "epochs": 3})
+        return TrainingRequest(
+            name=name, preset="fast", hyperparameters=hyperparameters, requested_by="tester", key=key or f"key-{name}"
+        )
+
+    def kill(self, name: str) -> None:
+        for pid in processes_with("--home", str(self.home.root), "--job", name):
+            os.kill(pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        for job in self.platform.list_jobs():
+            if not job.status.is_terminal:
+                self.kill(job.name)
+
+
+@pytest.fixture(params=["local"])
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    local = LocalBench(tmp_path)
+    yield local
+    local.close()
+
+
+def processes_with(*arguments: str) -> list[int]:
+    """Ids of the live processes whose command line has `arguments` one after the other."""
+    wanted = "\0".join(arguments).encode() + b"\0"
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+def wait_until(seen: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Return as soon as `seen()`; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not seen():
+        assert time.monotonic() < deadline, f"not seen within {seconds} s"
+        time.sleep(0.02)
+
+
+def ended(platform: TrainingPlatform, name: str, seconds: float = 15.0) -> TrainingJob:
+    wait_until(lambda: platform.describe(name).status.is_terminal, seconds)
+    return platform.describe(name)
+
+
+def running(platform: TrainingPlatform, name: str) -> TrainingJob:
+    """The job once its trainer has said something."""
+    wait_until(lambda: platform.read_log(name).size > 0)
+    assert platform.describe(name).status is JobStatus.IN_PROGRESS
+    return platform.describe(name)

@@ -1,0 +1,60 @@
+"""A trainer that keeps the container's contract in milliseconds, for tests of what runs trainers.
+
+How it behaves is the `seed`: FINISHES, FAILS (with a reason), CRASHES (without one), HANGS (ends on SIGTERM) or IGNORES
+(SIGTERM does not end it). It prints `epochs` metric lines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from backend.digits.metric_lines import format_line, format_notice
+
+FINISHES, FAILS, CRASHES, HANGS, IGNORES = range(5)
+
+
+def main() -> None:
+    given = dict(argument.removeprefix("--").split("=", 1) for argument in sys.argv[1:])
+    epochs, behaviour = int(given["epochs"]), int(given["seed"])
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if behaviour == IGNORES else lambda *_: sys.exit(143))
+    print(format_notice("a stand-in trainer"))
+    print(f"hello from {os.environ['TRAINING_JOB_NAME']}")
+    for epoch in range(1, epochs + 1):
+        print(format_line({"epoch": epoch, "progress": epoch / epochs, "val_accuracy": 0.9 + epoch / 100}))
+    if behaviour == FAILS:
+        Path(os.environ["SM_OUTPUT_DIR"], "failure").write_text("The loss became NaN in epoch 2.")
+        sys.exit(1)
+    if behaviour == CRASHES:
+        sys.exit("Segmentation of the imagination")
+    while behaviour in (HANGS, IGNORES):
+        time.sleep(0.05)
+    model = Path(os.environ["SM_MODEL_DIR"], "mnist", "1")
+    model.mkdir(parents=True)
+    (model / "model.onnx").write_bytes(b"not a model, but always the same bytes")
+    (model.parent / "config.pbtxt").write_text('name: "mnist"\n')
+    Path(os.environ["SM_OUTPUT_DATA_DIR"], "evaluation.json").write_text(json.dumps(evaluation()))
+    print(format_line({"test_accuracy": 0.95}))
+
+
+def evaluation() -> dict[str, object]:
+    """95 of 100 right: five nines taken for fours."""
+    confusion = [[10 if row == column else 0 for column in range(10)] for row in range(10)]
+    confusion[9][9], confusion[9][4] = 5, 5
+    return {
+        "accuracy": 0.95,
+        "loss": 0.2,
+        "n": 100,
+        "per_class_recall": [1.0] * 9 + [0.5],
+        "confusion": confusion,
+        "test_sha256": "0" * 64,
+        "dataset": {"name": "mnist", "source": "test"},
+    }
+
+
+if __name__ == "__main__":
+    main()

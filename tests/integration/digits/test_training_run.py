@@ -1,0 +1,202 @@
+"""Whole trainings on a few images: what they leave behind, that a seed repeats them, and how they end."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backend.digits import dataset, fitting, model
+from backend.digits.config import TrainConfig
+from backend.digits.evaluate import evaluate, predict
+from backend.digits.failures import DivergedError
+from backend.digits.metric_lines import parse_line
+from backend.digits.preprocess import preprocess
+from backend.digits.strokes import rasterise
+from tests.unit.digits.freehand import PEN_WIDTHS, strokes_of
+
+REPOSITORY = Path(__file__).parents[3]
+TINY = TrainConfig(dataset="digits8x8", limit=600, epochs=1, batch_size=32)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("SM_", "WANDB"))}
+    return clean | {
+        "PYTHONPATH": str(REPOSITORY),
+        "SM_MODEL_DIR": str(folder / "model"),
+        "SM_OUTPUT_DIR": str(folder / "output"),
+        "SM_OUTPUT_DATA_DIR": str(folder / "output" / "data"),
+        "WANDB_DIR": str(folder),
+        "TRAINING_JOB_NAME": "tiny",
+    }
+
+
+def command(*, dataset: str, limit: int, **others: str | int | float) -> list[str]:
+    values = {"dataset": dataset, "limit": limit, **others}
+    return [sys.executable, "-m", "backend.digits.train", *(f"--{name}={value}" for name, value in values.items())]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, float]]]:
+    """A training as a platform runs it, and the metrics that it printed."""
+    folder = tmp_path_factory.mktemp("job")
+    result = subprocess.run(
+        command(**dataclasses.asdict(dataclasses.replace(TINY, epochs=2))),
+        cwd=folder, env=environment(folder), stdout=subprocess.PIPE, text=True, timeout=180, check=True,
+    )  # fmt: skip
+    return folder, [metrics for line in result.stdout.splitlines() if (metrics := parse_line(line))]
+
+
+def output(folder: Path, name: str) -> Any:
+    return json.loads((folder / "output" / "data" / name).read_text(encoding="utf-8"))
+
+
+def test_the_folders_hold_the_archive_the_outputs_and_nothing_else(finished: Any) -> None:
+    folder, _ = finished
+
+    assert {path.relative_to(folder / "model").as_posix() for path in (folder / "model").rglob("*.*")} == {
+        "mnist/config.pbtxt",
+        "mnist/1/model.onnx",
+    }
+    assert {path.name for path in (folder / "output").rglob("*")} == {
+        "data", "evaluation.json", "predictions.npz", "curves.json", "config.json",
+    }  # fmt: skip
+
+
+def test_the_evaluation_is_of_the_exported_file_on_the_whole_test_set(finished: Any) -> None:
+    folder, _ = finished
+    document = output(folder, "evaluation.json")
+    data = dataset.load("digits8x8", limit=600, notify=print)
+    onnx_file = folder / "model" / "mnist" / "1" / "model.onnx"
+
+    again = evaluate(onnx_file, data.test_images, data.test_labels)
+
+    assert document["accuracy"] == pytest.approx(again.accuracy)
+    assert document["accuracy"] > 0.8
+    assert document["test_sha256"] == data.test_sha256
+    assert document["n"] == 360
+    assert np.sum(document["confusion"]) == 360
+    assert document["dataset"] == {
+        "name": "digits8x8", "source": "bundled with scikit-learn", "train_n": 600, "validation_n": 143, "test_n": 360,
+    }  # fmt: skip
+    assert document["parameters"] == 34_650
+    assert document["onnx_bytes"] == onnx_file.stat().st_size
+    with np.load(folder / "output" / "data" / "predictions.npz") as predictions:
+        assert predictions["labels"].dtype == np.uint8
+        assert np.array_equal(predictions["labels"], data.test_labels)
+        assert predictions["probabilities"].dtype == np.float32
+        assert predictions["probabilities"] == pytest.approx(again.probabilities, abs=1e-6)
+
+
+def test_curves_and_configuration_are_written(finished: Any) -> None:
+    folder, _ = finished
+    curves = output(folder, "curves.json")
+
+    assert [point["epoch"] for point in curves] == [1, 2]
+    assert set(curves[0]) == {
+        "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds",
+    }  # fmt: skip
+    assert curves[1]["train_loss"] < curves[0]["train_loss"]
+    assert TrainConfig(**output(folder, "config.json")) == dataclasses.replace(TINY, epochs=2)
+
+
+def test_the_metric_lines_tell_the_whole_story_in_order(finished: Any) -> None:
+    folder, lines = finished
+
+    progress = [line["progress"] for line in lines]
+    assert progress == sorted(progress)
+    assert (progress[0], progress[-1]) == (0, 1)
+    assert [line["epoch"] for line in lines if "epoch" in line] == [1, 2]
+    assert lines[-1]["test_accuracy"] == pytest.approx(output(folder, "evaluation.json")["accuracy"], rel=1e-4)
+
+
+def test_the_run_is_in_wandbs_folder_under_the_jobs_name(finished: Any) -> None:
+    folder, _ = finished
+
+    (run,) = folder.glob("wandb/offline-run-*-tiny/run-tiny.wandb")
+    assert run.stat().st_size > 1_000
+
+
+def trained_weights(config: TrainConfig) -> list[np.ndarray]:
+    data = dataset.load(config.dataset, limit=config.limit, notify=print)
+    fitting.make_reproducible(config.seed)
+    network = model.build(config.model, dropout=config.dropout)
+    fitting.fit(network, data, config, lambda _: None, lambda _: None)
+    return [np.asarray(weights) for weights in network.get_weights()]
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others() -> None:
+    config = dataclasses.replace(TINY, augmentation="affine", dropout=0.2)
+    first, second = trained_weights(config), trained_weights(config)
+    other = trained_weights(dataclasses.replace(config, seed=1))
+
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not any(np.array_equal(a, b) for a, b in zip(first[:1], other[:1], strict=True))
+
+
+def test_every_setting_trains() -> None:
+    config = dataclasses.replace(
+        TINY, optimizer="adamw", weight_decay=0.01, label_smoothing=0.1, schedule="constant", lr=1e-3, limit=64,
+        batch_size=4096,
+    )  # fmt: skip
+
+    assert all(np.isfinite(weights).all() for weights in trained_weights(config))
+
+
+def test_a_loss_that_is_no_number_ends_the_training_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    reported: list[Mapping[str, float | int]] = []
+    data = dataset.load("digits8x8", limit=600, notify=print)
+    network = model.build("lean_d")
+    network.layers[-2].kernel.assign(network.layers[-2].kernel * np.nan)
+
+    with pytest.raises(DivergedError, match=r"the loss became nan in epoch 1, step \d+, with lr 0.008"):
+        fitting.fit(network, data, dataclasses.replace(TINY, epochs=50), reported.append, lambda _: None)
+    assert not any("epoch" in metrics for metrics in reported)
+
+
+def test_a_stopped_training_ends_cleanly_with_143(tmp_path: Path) -> None:
+    arguments = dataclasses.asdict(dataclasses.replace(TINY, epochs=200))
+    with subprocess.Popen(
+        command(**arguments),
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if "epoch=1;" in line:
+                break
+        os.killpg(process.pid, signal.SIGTERM)
+        process.stdout.read()
+        code = process.wait(timeout=15)
+
+    assert code == 143
+    assert not (tmp_path / "output" / "failure").exists()
+    assert list(tmp_path.glob("wandb/offline-run-*-tiny/run-tiny.wandb"))
+
+
+@pytest.mark.skipif(not os.environ.get("DIGITS_DATA"), reason="DIGITS_DATA names no MNIST")
+def test_some_thousand_real_images_teach_it_to_read_freehand_digits(tmp_path: Path) -> None:
+    subprocess.run(
+        command(dataset="mnist", limit=12_000, epochs=2, lr=8e-3, batch_size=64),
+        cwd=tmp_path, env=environment(tmp_path), timeout=180, check=True,
+    )  # fmt: skip
+
+    drawn = [
+        preprocess(rasterise(strokes_of(digit, width=width, hand=hand)))
+        for hand in (0, 1) for width in PEN_WIDTHS for digit in range(10)
+    ]  # fmt: skip
+    predicted = predict(tmp_path / "model" / "mnist" / "1" / "model.onnx", np.stack(drawn)).argmax(axis=1)
+    assert (predicted == np.tile(np.arange(10), 6)).sum() >= 54
+    assert output(tmp_path, "evaluation.json")["accuracy"] > 0.97

@@ -1,0 +1,184 @@
+"""Each page, empty and full: what it says, what its buttons do, and that a failure is a panel and not a traceback."""
+
+from __future__ import annotations
+
+import pytest
+
+from backend.domain.identity import Role
+from backend.domain.jobs import JobStatus
+from backend.domain.registry import Approval
+from backend.domain.serving import Stage
+from backend.errors import StoreError
+from tests.fakes.backend import World
+from tests.ui.conftest import open_page, texts, use
+
+PAGES = ("", "launch", "jobs", "promote", "draw", "connections")
+ONE = [{"width": 20, "points": [[140, 40], [140, 240]]}]
+
+
+def registered(world: World, *, approved: bool = True) -> None:
+    world.add_job("job-a")
+    world.backend.registration.register_job("job-a", actor=world.backend.actor)
+    if approved:
+        world.backend.registration.decide(1, Approval.APPROVED, actor=world.backend.actor)
+
+
+def serving(world: World) -> None:
+    registered(world)
+    world.backend.promotion.promote(Stage.STAGING, 1, actor=world.backend.actor)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_on_an_empty_home(world: World, page: str) -> None:
+    open_page(page)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_on_a_full_home(world: World, page: str) -> None:
+    serving(world)
+    for status in JobStatus:
+        if status is not JobStatus.IN_PROGRESS and status is not JobStatus.STOPPING:
+            world.add_job(f"job-{status.value}", status)
+    open_page(page)
+
+
+@pytest.mark.parametrize("page", ["jobs", "promote", "overview"])
+def test_a_broken_store_is_a_panel_with_a_reference(world: World, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise StoreError("The disk is full.", hint="Free some space.")
+
+    monkeypatch.setattr(world.backend.training, "list_jobs", broken)
+    monkeypatch.setattr(world.backend.registry, "list_versions", broken)
+    said = texts(open_page("" if page == "overview" else page))
+    assert "The disk is full." in said
+    assert "Free some space." in said
+    assert "Reference " in said
+
+
+class TestOverview:
+    def test_a_new_installation_says_where_to_begin(self, world: World) -> None:
+        assert "Train your first model" in texts(open_page())
+
+    def test_what_needs_somebody_is_said_first(self, world: World) -> None:
+        from tests.fakes.backend import now
+
+        registered(world, approved=False)
+        world.add_job("broken", JobStatus.FAILED, created=now())
+        said = texts(open_page())
+        assert "Version 1 waits for approval." in said
+        assert "Job broken failed." in said
+
+    def test_nothing_is_asked_when_nothing_is_needed(self, world: World) -> None:
+        serving(world)
+        assert "Needs you now" not in texts(open_page())
+
+
+class TestLaunch:
+    def test_one_click_launches_what_the_form_says_and_opens_the_job(self, world: World) -> None:
+        app = open_page("launch")
+        app.get_by_key("launch_fast_epochs").set_value(3).run()
+        app.get_by_key("launch_submit").click().run()
+        (job,) = world.backend.training.list_jobs()
+        assert job.request.hyperparameters["epochs"] == 3
+        assert job.request.hyperparameters["model"] == "lean_d"
+        assert job.name in texts(app)
+
+    def test_a_preset_brings_its_own_values(self, world: World) -> None:
+        app = open_page("launch")
+        app.get_by_key("launch_preset").set_value("accurate").run()
+        assert app.get_by_key("launch_accurate_epochs").value == 10
+
+    def test_a_clone_begins_with_the_jobs_values(self, world: World) -> None:
+        world.add_job("job-a")
+        assert "Filled in from job job-a." in texts(open_page("launch", clone="job-a"))
+
+    def test_a_viewer_is_told_why_not(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        use(world.acting_as(Role.VIEWER), monkeypatch)
+        app = open_page("launch")
+        assert app.get_by_key("launch_submit").disabled
+        assert "to launch a training job, you need operator" in texts(app)
+
+    def test_a_name_that_is_none_is_refused_with_the_rule(self, world: World) -> None:
+        app = open_page("launch")
+        app.get_by_key("launch_name").set_value("../../etc").run()
+        app.get_by_key("launch_submit").click().run()
+        assert "Job name '../../etc' is not valid" in texts(app)
+        assert list(world.backend.training.list_jobs()) == []
+
+
+class TestJobs:
+    def test_an_empty_list_offers_the_first_action(self, world: World) -> None:
+        assert "No jobs yet" in texts(open_page("jobs"))
+
+    def test_no_match_offers_to_clear_the_filter(self, world: World) -> None:
+        world.add_job("job-a")
+        app = open_page("jobs")
+        app.get_by_key("jobs_search").set_value("zebra").run()
+        assert "No job matches" in texts(app)
+        app.get_by_key("jobs_clear_filter").click().run()
+        assert "No job matches" not in texts(app)
+
+    def test_a_failed_job_says_why(self, world: World) -> None:
+        world.add_job("job-a", JobStatus.FAILED)
+        said = texts(open_page("jobs", job="job-a"))
+        assert "This job failed." in said
+        assert "The loss became NaN." in said
+
+    def test_a_completed_job_is_registered_with_one_click(self, world: World) -> None:
+        world.add_job("job-a")
+        app = open_page("jobs", job="job-a")
+        app.get_by_key("job_register").click().run()
+        assert [version.source_job for version in world.backend.registry.list_versions()] == ["job-a"]
+
+    def test_an_unknown_job_is_said_to_be_none(self, world: World) -> None:
+        assert "No such job" in texts(open_page("jobs", job="nobody"))
+
+
+class TestPromote:
+    def test_without_versions_it_leads_to_the_jobs(self, world: World) -> None:
+        assert "No versions yet" in texts(open_page("promote"))
+
+    def test_a_version_without_approval_cannot_be_promoted_and_says_so(self, world: World) -> None:
+        registered(world, approved=False)
+        app = open_page("promote", version="1")
+        assert app.get_by_key("promote_submit").disabled
+        assert "cannot be promoted: its approval is PendingManualApproval" in texts(app)
+        app.get_by_key("version_approve").click().run()
+        assert world.backend.registry.get(1).approval is Approval.APPROVED
+        assert not app.get_by_key("promote_submit").disabled
+
+    def test_a_deployment_is_shown_at_its_own_address(self, world: World) -> None:
+        serving(world)
+        (deployment,) = world.backend.promotion.history(Stage.STAGING)
+        assert "Version 1 serves on staging." in texts(open_page("promote", deployment=deployment.id))
+
+    def test_a_foreign_address_is_no_error(self, world: World) -> None:
+        registered(world)
+        said = texts(open_page("promote", version="99", deployment="nonsense"))
+        assert "The address names a deployment that this installation does not have." in said
+
+
+class TestDraw:
+    def test_without_an_endpoint_it_leads_to_promote(self, world: World) -> None:
+        assert "Nothing is deployed yet" in texts(open_page("draw"))
+
+    def test_a_drawing_is_answered_and_its_label_corrected(self, world: World) -> None:
+        serving(world)
+        app = open_page("draw")
+        app.session_state["strokes"] = ONE
+        app.run()
+        metrics = {metric.label: metric.value for metric in app.metric}
+        assert metrics["Digit"] in "0123456789"
+        assert metrics["Confidence"].endswith("%")
+        assert metrics["Latency"].endswith("ms")
+        label = next(pills for pills in app.pills if str(pills.key).startswith("draw_label_"))
+        label.set_value(4).run()
+        assert [example.label for example in world.backend.examples.list_examples()] == [4]
+
+    def test_an_endpoint_that_is_down_is_said_in_its_card(self, world: World) -> None:
+        serving(world)
+        world.backend.serving.suspend(Stage.STAGING)
+        app = open_page("draw")
+        app.session_state["strokes"] = ONE
+        app.run()
+        assert "Staging did not answer." in texts(app)

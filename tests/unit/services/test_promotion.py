@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from backend.domain.identity import Actor, Role
+from backend.domain.promotion import STEPS, Outcome
+from backend.domain.registry import Approval
+from backend.domain.serving import ServedModel, Stage
+from backend.domain.steps import StepStatus
+from backend.errors import NotApprovedError, NotFoundError, PermissionDeniedError, StageBusyError, StalePlanError
+from backend.services.promotion import NOTHING
+from tests.fakes.backend import NOON, World, make_world
+from tests.fakes.serving import FakeServing
+
+ADA = Actor(name="ada", role=Role.APPROVER)
+
+
+@pytest.fixture
+def serving() -> FakeServing:
+    return FakeServing()
+
+
+@pytest.fixture
+def world(tmp_path: Path, serving: FakeServing) -> World:
+    """Versions 1 and 2 are approved, 3 is not."""
+    world = make_world(tmp_path, serving)
+    for number in (1, 2, 3):
+        world.add_job(f"job-{number}")
+        world.backend.registration.register_job(f"job-{number}", actor=ADA)
+    for number in (1, 2):
+        world.backend.registration.decide(number, Approval.APPROVED, actor=ADA)
+    return world
+
+
+def last_event(world: World) -> tuple[str, str, str]:
+    event = world.backend.audit.list_events()[0]
+    return event.action, event.subject, event.outcome
+
+
+def test_a_plan_says_what_is_served_and_what_would_be(world: World) -> None:
+    plan = world.backend.promotion.plan(Stage.STAGING, 1)
+    assert plan.serving is None
+    assert plan.target == ServedModel(version=1, sha256=world.backend.registry.get(1).sha256)
+    assert not plan.changes_nothing
+
+
+def test_promoting_serves_the_version_and_keeps_a_record(world: World) -> None:
+    deployment = world.backend.promotion.promote(Stage.STAGING, 1, actor=ADA)
+    assert deployment.outcome is Outcome.SUCCEEDED
+    assert [(step.name, step.status) for step in deployment.steps] == [(name, StepStatus.COMPLETED) for name in STEPS]
+    assert world.backend.deployments.get(deployment.id) == deployment
+    served = world.backend.serving.describe(Stage.STAGING).served
+    assert served == ServedModel(version=1, sha256=deployment.sha256)
+    assert last_event(world) == ("promote", "stage staging", "Succeeded")
+
+
+def test_the_next_deployment_knows_what_was_served_before(world: World) -> None:
+    first = world.backend.promotion.promote(Stage.STAGING, 1, actor=ADA)
+    second = world.backend.promotion.promote(Stage.STAGING, 2, actor=ADA)
+    assert second.previous == ServedModel(version=1, sha256=first.sha256)
+    assert [deployment.id for deployment in world.backend.promotion.history(Stage.STAGING)] == [second.id, first.id]
+    assert list(world.backend.promotion.history(Stage.PROD)) == []
+
+
+def test_repeating_a_finished_promotion_changes_nothing(world: World) -> None:
+    world.backend.promotion.promote(Stage.STAGING, 1, actor=ADA)
+    again = world.backend.promotion.promote(Stage.STAGING, 1, actor=ADA)
+    assert again.outcome is Outcome.UNCHANGED
+    assert again.outcome.is_good
+
+
+@pytest.mark.parametrize("expected", ["f" * 64, "deadbeef"])
+def test_a_stage_that_changed_since_the_plan_is_left_alone(world: World, expected: str) -> None:
+    with pytest.raises(StalePlanError, match="serves none; expected"):
+        world.backend.promotion.promote(Stage.STAGING, 1, actor=ADA, expected=expected)
+    assert world.backend.serving.describe(Stage.STAGING).served is None
+    assert last_event(world) == ("promote", "stage staging", "refused")
+
+
+def test_what_was_expected_may_be_named_by_its_first_characters(world: World) -> None:
+    first = world.backend.promotion.promote(Stage.STAGING, 1, actor=ADA, expected=NOTHING)
+    second = world.backend.promotion.promote(Stage.STAGING, 2, actor=ADA, expected=first.sha256[:12])
+    assert second.outcome is Outcome.SUCCEEDED
+    with pytest.raises(StalePlanError):
+        world.backend.promotion.promote(Stage.STAGING, 1, actor=ADA, expected=NOTHING)
+
+
+def test_a_version_without_approval_is_refused(world: World) -> None:
+    with pytest.raises(NotApprovedError, match="Version 3 cannot be promoted: its approval is PendingManualApproval"):
+        world.backend.promotion.promote(Stage.STAGING, 3, actor=ADA)
+    assert list(world.backend.promotion.history()) == []
+
+
+def test_roles_are_asked_for(world: World) -> None:
+    operator = Actor(name="bob", role=Role.OPERATOR)
+    assert world.backend.promotion.promote(Stage.STAGING, 1, actor=operator).outcome is Outcome.SUCCEEDED
+    with pytest.raises(PermissionDeniedError, match="'bob' may not promote to prod"):
+        world.backend.promotion.promote(Stage.PROD, 1, actor=operator)
+    with pytest.raises(PermissionDeniedError):
+        world.backend.promotion.promote(Stage.STAGING, 1, actor=Actor(name="eve", role=Role.VIEWER))
+
+
+def test_an_unknown_version_is_not_found(world: World) -> None:
+    with pytest.raises(NotFoundError, match="No model version 9"):
+        world.backend.promotion.promote(Stage.STAGING, 9, actor=ADA)
+
+
+def test_a_second_deployment_at_once_is_told_who_holds_the_stage(world: World) -> None:
+    with world.backend.serving.hold(Stage.STAGING, "bob, deployment staging-v2-x"):
+        with pytest.raises(StageBusyError, match="bob"):
+            world.backend.promotion.promote(Stage.STAGING, 1, actor=ADA)
+    assert world.backend.promotion.promote(Stage.STAGING, 1, actor=ADA).outcome is Outcome.SUCCEEDED
+
+
+def test_an_archive_that_rotted_never_takes_traffic(world: World) -> None:
+    first = world.backend.promotion.promote(Stage.STAGING, 1, actor=ADA)
+    archive = world.home.version(2)
+    archive.chmod(0o644)
+    archive.write_bytes(archive.read_bytes()[:-20])
+    deployment = world.backend.promotion.promote(Stage.STAGING, 2, actor=ADA)
+    assert deployment.outcome is Outcome.FAILED
+    assert deployment.error
+    assert StepStatus.FAILED in [step.status for step in deployment.steps]
+    assert world.backend.serving.describe(Stage.STAGING).served == ServedModel(version=1, sha256=first.sha256)
+    assert last_event(world) == ("promote", "stage staging", "Failed")
+
+
+def test_a_record_whose_process_died_reads_interrupted(world: World) -> None:
+    done = world.backend.promotion.promote(Stage.STAGING, 1, actor=ADA)
+    dead = replace(done, id="staging-v2-dead", version=2, outcome=Outcome.IN_PROGRESS, ended_at=None, started_at=NOON)
+    world.backend.deployments.save(dead)
+    with world.backend.serving.hold(Stage.STAGING, "somebody"):
+        assert world.backend.promotion.settle(dead).outcome is Outcome.IN_PROGRESS
+    assert world.backend.promotion.settle(dead).outcome is Outcome.INTERRUPTED
+    assert world.backend.deployments.get("staging-v2-dead").outcome is Outcome.INTERRUPTED
+    assert world.backend.promotion.settle(done) == done

@@ -1,0 +1,116 @@
+"""The command line: exit codes, documents, and that everything README names exists."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import backend.cli as cli
+from backend.cli.documents import table
+from backend.cli.parser import build_parser
+from backend.domain.identity import Role
+from backend.domain.jobs import JobStatus
+from backend.settings import ROOT
+from tests.fakes.backend import World, make_world
+from tests.fakes.serving import FakeServing
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    world = make_world(tmp_path / "home", FakeServing())
+    monkeypatch.setattr(cli, "connect", lambda _: world.backend)
+    return world
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, object]:
+    """Exit code and the one document that standard output must be."""
+    code = cli.main([*arguments, "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_the_journey_by_command(world: World, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    world.add_job("job-a")
+    assert run(capsys, "register", "job-a")[1]["version"] == 1
+    code, refused = run(capsys, "promote", "1", "--to", "staging")
+    assert (code, refused["error"]["kind"]) == (4, "NotApprovedError")
+    assert run(capsys, "models", "approve", "1", "--comment", "fine")[1]["approval"] == "Approved"
+    assert run(capsys, "promote", "1", "--to", "staging", "--plan")[1]["served"] is None
+    code, deployed = run(capsys, "promote", "1", "--to", "staging", "--expected", "none")
+    assert (code, deployed["outcome"], deployed["served"]["version"]) == (0, "Succeeded", 1)
+    assert run(capsys, "promote", "1", "--to", "staging")[1]["outcome"] == "Unchanged"
+    assert run(capsys, "promote", "1", "--to", "staging", "--expected", "none")[0] == 4
+    digit = tmp_path / "digit.npy"
+    np.save(digit, np.full((28, 28), 200, np.uint8))
+    ((answer,),) = [run(capsys, "predict", "--stage", "staging", str(digit))[1]]
+    assert (len(answer["probabilities"]), answer["version"], answer["file"]) == (10, 1, str(digit))
+    endpoints = {endpoint["stage"]: endpoint for endpoint in run(capsys, "endpoints")[1]}
+    assert endpoints["staging"]["served"] == endpoints["staging"]["wanted"] == deployed["served"]
+    assert endpoints["prod"]["status"] == "NotDeployed"
+    actions = [(event["action"], event["outcome"]) for event in run(capsys, "audit")[1]]
+    assert actions[-1] == ("register", "done")
+    assert ("promote", "Succeeded") in actions
+
+
+def test_train_launches_once_what_was_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    code, document = run(capsys, "train", "--preset", "balanced", "--epochs", "2", "--set", "lr=0.001", "--name", "a")
+    assert (code, document["job"]) == (0, "a")
+    _, job = run(capsys, "jobs", "show", "a")
+    assert job["hyperparameters"].items() >= {"epochs": 2, "lr": 0.001, "model": "lean_c"}.items()
+    assert job["kind"] == "training"
+    run(capsys, "jobs", "stop", "a")
+
+
+def test_waiting_ends_with_the_job_and_its_verdict(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    code, done = run(capsys, "train", "--seed", "0", "--name", "good", "--wait")
+    assert (code, done["status"], done["metrics"]["test_accuracy"]) == (0, "Completed", 0.95)
+    assert len(done["sha256"]) == 64
+    code, failed = run(capsys, "train", "--seed", "1", "--name", "bad", "--wait")
+    assert (code, failed["status"], failed["failure_reason"]) == (1, "Failed", "The loss became NaN in epoch 2.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "kind"),
+    [
+        (["train", "--set", "lr"], 2, "InvalidInputError"),
+        (["train", "--lr", "7"], 2, "InvalidInputError"),
+        (["train", "--name", "a b"], 2, "InvalidInputError"),
+        (["audit", "--since", "yesterday"], 2, "InvalidInputError"),
+        (["jobs", "show", "nobody"], 3, "NotFoundError"),
+        (["jobs", "logs", "nobody"], 3, "NotFoundError"),
+        (["models", "show", "7"], 3, "NotFoundError"),
+        (["predict", "no-such-file.png"], 3, "NotFoundError"),
+        (["jobs", "stop", "done"], 4, "WrongStateError"),
+        (["register", "failed"], 4, "WrongStateError"),
+    ],
+)
+def test_errors_are_documents_with_an_exit_code(
+    world: World, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, kind: str
+) -> None:
+    world.add_job("done")
+    world.add_job("failed", JobStatus.FAILED)
+    seen, document = run(capsys, *arguments)
+    assert (seen, document["error"]["kind"]) == (code, kind)
+    assert document["error"]["message"]
+
+
+def test_a_viewer_may_look_and_nothing_else(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = world.acting_as(Role.VIEWER)
+    monkeypatch.setattr(cli, "connect", lambda _: viewer.backend)
+    assert run(capsys, "jobs", "list") == (0, [])
+    assert run(capsys, "train")[0] == 4
+
+
+def test_what_others_wrote_cannot_command_the_terminal() -> None:
+    assert table([{"reason": "bad\x1b[2J\x07news"}], "") == "reason\nbad [2J news"
+
+
+def test_readme_names_every_verb_and_no_other() -> None:
+    verbs = set(build_parser()._subparsers._group_actions[0].choices)
+    table = (ROOT / "README.md").read_text().split("| verb |")[1].split("\n\n")[0]
+    assert {word for row in table.splitlines() for word in re.findall(r"`([a-z-]+)[ `]", row)} == verbs

@@ -1,0 +1,266 @@
+"""The runner's decisions, with a server that does what each test tells it to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.adapters.local import endpoint_runner
+from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, Wanted, take_lock
+from backend.adapters.local.endpoint_runner import EndpointRunner, rotate
+from backend.adapters.triton.client import AnswerTimeoutError
+from backend.adapters.triton.model_config import CANDIDATE, parse_config
+from backend.domain.serving import ServedModel, Stage
+from backend.errors import DeploymentFailedError, EndpointUnavailableError, SetupError
+from tests.contract.archives import CONFIG
+
+MODEL = ServedModel(version=4, sha256="a" * 64)
+WANTED = Wanted(
+    model=MODEL, onnx_sha256="b" * 64, config=parse_config(CONFIG), since=datetime(2026, 11, 23, tzinfo=UTC)
+)
+
+
+class Server:
+    """Stands for `SupervisedServer` and its client at once."""
+
+    def __init__(self) -> None:
+        self.client: Any = self
+        self.is_ready = True
+        self.pid = 77
+        self.last_exit = ""
+        self.serves: ServedModel | None = None
+        self.calls: list[str] = []
+        self.down: Exception | None = None
+        self.sick: Exception | None = None
+        self.refuses: Exception | None = None
+        self.heals = True
+
+    def keep_running(self) -> bool:
+        if self.down is not None:
+            raise self.down
+        return self.is_ready
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+
+    def kill(self) -> None:
+        self.calls.append("kill")
+
+    def served(self) -> ServedModel | None:
+        return self.serves
+
+    def infer(self, _: object) -> None:
+        if self.sick is not None:
+            raise self.sick
+
+    def load(self, name: str, request: str) -> None:
+        self.calls.append(f"load {name}")
+        if self.refuses is not None:
+            raise self.refuses
+        self.serves = MODEL
+        if self.heals:
+            self.sick = None
+
+    def unload(self, name: str) -> None:
+        self.calls.append(f"unload {name}")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(__import__("time"), name)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(endpoint_runner, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> EndpointFolder:
+    return EndpointFolder(tmp_path, Stage.STAGING)
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def beat(folder: EndpointFolder, server: Server, clock: Clock) -> Callable[[int], None]:
+    """Let so many beats pass; time goes by as the runner asks for it."""
+    runner = EndpointRunner(folder, server, lambda _: True)  # type: ignore[arg-type]
+
+    def run(times: int) -> None:
+        for _ in range(times):
+            clock.now += runner._beat()
+
+    return run
+
+
+def state(folder: EndpointFolder) -> tuple[RunnerState, str]:
+    status = folder.status()
+    assert status is not None
+    return status.state, status.detail
+
+
+def test_what_is_wanted_is_loaded_and_then_left_alone(
+    folder: EndpointFolder, server: Server, beat: Callable[[int], None]
+) -> None:
+    folder.want(WANTED)
+    beat(5)
+    assert server.calls == ["load mnist"]
+    assert state(folder) == (RunnerState.RUNNING, "")
+
+
+def test_another_version_is_replaced_by_the_wanted_one(
+    folder: EndpointFolder, server: Server, beat: Callable[[int], None]
+) -> None:
+    folder.want(WANTED)
+    server.serves = ServedModel(version=5, sha256="c" * 64)
+    beat(1)
+    assert server.serves == MODEL
+
+
+def test_a_dead_stub_is_healed_by_a_load(folder: EndpointFolder, server: Server, beat: Callable[[int], None]) -> None:
+    folder.want(WANTED)
+    server.serves = MODEL
+    server.sick = EndpointUnavailableError("answered 500: Stub process is not healthy")
+    beat(1)
+    assert server.calls == ["load mnist"]
+    assert state(folder)[0] is RunnerState.RUNNING
+
+
+def test_a_server_that_a_load_does_not_heal_is_replaced(
+    folder: EndpointFolder, server: Server, beat: Callable[[int], None]
+) -> None:
+    folder.want(WANTED)
+    server.serves, server.heals = MODEL, False
+    server.sick = EndpointUnavailableError("answered 500")
+    beat(1)
+    assert server.calls == ["load mnist", "kill"]
+
+
+def test_a_server_that_hangs_in_a_load_is_replaced(
+    folder: EndpointFolder, server: Server, beat: Callable[[int], None]
+) -> None:
+    folder.want(WANTED)
+    server.refuses = EndpointUnavailableError("did not load 'mnist' within 30 s")
+    beat(1)
+    assert server.calls == ["load mnist", "kill"]
+
+
+def test_a_busy_server_may_miss_two_answers(
+    folder: EndpointFolder, server: Server, beat: Callable[[int], None]
+) -> None:
+    folder.want(WANTED)
+    server.serves = MODEL
+    server.sick = AnswerTimeoutError("did not answer within 2 s")
+    beat(2)
+    assert server.calls == []
+    beat(1)
+    assert server.calls == ["load mnist"]
+
+
+def test_a_version_that_triton_refuses_is_tried_again_later_and_said(
+    folder: EndpointFolder, server: Server, beat: Callable[[int], None]
+) -> None:
+    folder.want(WANTED)
+    server.refuses = DeploymentFailedError("Triton refused to load 'mnist': digest mismatch")
+    beat(3)
+    assert server.calls == ["load mnist"]
+    assert state(folder) == (
+        RunnerState.FAILED,
+        "Version 4 cannot be served. Triton refused to load 'mnist': digest mismatch",
+    )
+    beat(4)
+    assert server.calls == ["load mnist", "load mnist"]
+
+
+def test_nothing_is_repaired_while_a_deployment_loads(
+    folder: EndpointFolder, server: Server, beat: Callable[[int], None]
+) -> None:
+    folder.want(WANTED)
+    with take_lock(folder.load_lock):
+        beat(1)
+        assert server.calls == []
+    beat(1)
+    assert server.calls == ["load mnist"]
+
+
+def test_the_candidate_of_a_dead_deployment_is_freed(
+    folder: EndpointFolder, server: Server, beat: Callable[[int], None]
+) -> None:
+    folder.want(WANTED)
+    server.serves = MODEL
+    (folder.repository.root / CANDIDATE).mkdir(parents=True)
+    with take_lock(folder.load_lock):
+        beat(1)
+        assert server.calls == []
+    beat(1)
+    assert server.calls == [f"unload {CANDIDATE}"]
+    assert not folder.repository.has_candidate
+
+
+@pytest.mark.parametrize(
+    "error",
+    [EndpointUnavailableError("Port 18001 is taken.", hint="End it."), SetupError("No libpython.", hint="Install it.")],
+)
+def test_a_server_that_cannot_be_started_is_explained(
+    folder: EndpointFolder, server: Server, beat: Callable[[int], None], error: Exception
+) -> None:
+    folder.want(WANTED)
+    server.down = error
+    server.is_ready = False
+    beat(2)
+    assert state(folder) == (RunnerState.FAILED, f"{error} {error.hint}")  # type: ignore[attr-defined]
+    server.down = None
+    server.is_ready = True
+    beat(1)
+    assert state(folder) == (RunnerState.RUNNING, "")
+
+
+def test_it_leaves_when_nothing_has_been_wanted_for_a_while(
+    folder: EndpointFolder, server: Server, beat: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, _: killed.append(pid))
+    with take_lock(folder.load_lock):
+        beat(30)
+    assert killed == []
+    beat(1)
+    assert killed == [os.getpid()]
+    assert state(folder)[0] is RunnerState.LEAVING
+
+
+def test_ending_stops_the_server_and_says_so(folder: EndpointFolder, server: Server, clock: Clock) -> None:
+    EndpointRunner(folder, server, lambda _: True).run()  # type: ignore[arg-type]
+    assert server.calls == ["stop"]
+    assert state(folder) == (RunnerState.LEAVING, "The endpoint is stopped.")
+
+
+def test_a_large_log_is_moved_aside_without_being_reopened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint_runner, "MAX_LOG_BYTES", 100)
+    path = tmp_path / "triton.log"
+    with path.open("ab", buffering=0) as writer:
+        writer.write(b"x" * 90)
+        rotate(path)
+        assert path.stat().st_size == 90
+        writer.write(b"y" * 90)
+        rotate(path)
+        writer.write(b"after")
+    assert path.read_bytes() == b"after"
+    assert len((tmp_path / "triton.log.1").read_bytes()) == 180
+    rotate(tmp_path / "absent.log")

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from backend.adapters.triton import server
+from backend.adapters.triton.environment import ServingEnvironment
+from backend.adapters.triton.server import Ports, command_line, free_ports, remove_shared_memory_leftovers
+
+PORTS = Ports(http=1, grpc=2, metrics=3)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> ServingEnvironment:
+    backend = tmp_path / "wheel" / "python"
+    backend.mkdir(parents=True)
+    (backend / "libtriton_python.so").write_bytes(b"library")
+    stub = tmp_path / "wheel" / "triton_python_backend_stub"
+    stub.write_bytes(b"stub")
+    return ServingEnvironment(
+        folder=tmp_path / "env",
+        python_version=(3, 11),
+        tritonserver=tmp_path / "tritonserver",
+        python_backend=backend,
+        stub=stub,
+        library_path=(Path("/a"), Path("/b")),
+    )
+
+
+def test_all_three_ports_are_bound_to_the_loopback_interface(environment: ServingEnvironment) -> None:
+    arguments = command_line(
+        environment, repository=Path("/r"), backends=Path("/b"), ports=PORTS, server_id="digit-classification-prod-1"
+    )
+    assert {argument for argument in arguments if "-address" in argument or "-port" in argument} == {
+        "--http-address=127.0.0.1",
+        "--http-port=1",
+        "--grpc-address=127.0.0.1",
+        "--grpc-port=2",
+        "--metrics-address=127.0.0.1",
+        "--metrics-port=3",
+    }
+    assert "--model-control-mode=explicit" in arguments
+    assert not any("load-model" in argument for argument in arguments)
+
+
+def test_nothing_of_the_callers_environment_reaches_the_server(
+    environment: ServingEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "secret")
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    variables = environment.variables()
+    assert variables["LD_LIBRARY_PATH"] == "/a:/b"
+    assert variables["PATH"].startswith(f"{environment.folder}/bin:")
+    assert not {"WANDB_API_KEY", "PYTHONPATH"} & variables.keys()
+
+
+def test_the_backends_are_laid_out_as_triton_expects(environment: ServingEnvironment, tmp_path: Path) -> None:
+    folder = tmp_path / "backends"
+    (folder / "old").mkdir(parents=True)
+    server.install_backends(environment, folder)
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert files == {"python/libtriton_python.so", "python/triton_python_backend_stub", "onnxruntime/model.py"}
+    assert os.access(folder / "python" / "triton_python_backend_stub", os.X_OK)
+
+
+def test_only_old_regions_that_nobody_maps_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_SHARED_MEMORY", tmp_path)
+    long_ago = time.time() - 60
+    for name in ("old", "mapped", "young"):
+        (tmp_path / f"triton_onnxruntime_backend_shm_region_{name}").touch()
+    (tmp_path / "somebody_elses").touch()
+    for path in tmp_path.iterdir():
+        if not path.name.endswith("young"):
+            os.utime(path, (long_ago, long_ago))
+    mapped = tmp_path / "triton_onnxruntime_backend_shm_region_mapped"
+    monkeypatch.setattr(server, "_regions_of", lambda _: {mapped})
+    removed = remove_shared_memory_leftovers()
+    assert [path.name for path in removed] == ["triton_onnxruntime_backend_shm_region_old"]
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_free_ports_are_three(environment: ServingEnvironment) -> None:
+    ports = free_ports()
+    assert len({port for port in ports.all if 1024 < port < 65536}) == 3
