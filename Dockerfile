@@ -36,9 +36,11 @@ RUN apt-get update \
 # Owned by root: nothing that runs in the container can change what it runs.
 COPY --from=build /opt/digits /opt/digits
 WORKDIR /opt/digits
+# The second address is the browser's: without it Streamlit asks a server on the internet what this machine's is.
 ENV DIGITS_HOME=/data \
     DIGITS_PORT=8501 \
     STREAMLIT_SERVER_ADDRESS=0.0.0.0 \
+    STREAMLIT_BROWSER_SERVER_ADDRESS=127.0.0.1 \
     PYTHONUNBUFFERED=1
 USER 10001
 VOLUME /data

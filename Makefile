@@ -1,7 +1,6 @@
 # `make run` starts the dashboard, `make test` runs every test; both set up what is missing first.
 PYTHON ?= python3
 PY := .venv/bin/python
-PORT := $(or $(DIGITS_PORT),8501)
 
 .PHONY: help run test test-fast check format lock stop clean setup setup-test
 .DEFAULT_GOAL := help
@@ -13,11 +12,12 @@ run: setup  ## set up if needed, start the dashboard
 	@exec $(PY) -m app
 
 test: setup-test  ## set up if needed, run every test
-	@$(PY) -m pytest -q -n 2 tests/unit tests/contract tests/architecture tests/ui
-	@$(PY) -m pytest -q tests
+	@$(PY) -m pytest -q -n 2 -m "not triton" tests/unit tests/contract tests/architecture tests/ui
+	@$(PY) -m pytest -q -m triton tests/contract
+	@$(PY) -m pytest -q tests/integration tests/e2e
 
 test-fast: setup-test  ## unit and contract tests, under a minute
-	@$(PY) -m pytest -q -n 2 tests/unit tests/contract tests/architecture
+	@$(PY) -m pytest -q -n 2 -m "not triton" tests/unit tests/contract tests/architecture
 
 check: setup-test  ## format, lint, types, layers
 	@$(PY) -m ruff format --check .

@@ -14,6 +14,7 @@ from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.local.hard_examples import LocalHardExamples
 from backend.adapters.local.home import Home
 from backend.adapters.local.job_store import JobStore
+from backend.adapters.local.operation_store import LocalOperationStore
 from backend.adapters.local.operations import LocalOperations
 from backend.adapters.local.probes import local_probes
 from backend.adapters.local.registry import LocalRegistry
@@ -31,6 +32,7 @@ from backend.services.doctor import Doctor
 from backend.services.launching import Launching
 from backend.services.prediction import PredictionService
 from backend.services.promotion import Promotion
+from backend.services.quickstart import Quickstart
 from backend.services.registration import Registration
 from backend.settings import ROOT, Settings
 
@@ -52,6 +54,7 @@ class Backend:
     registration: Registration
     promotion: Promotion
     prediction: PredictionService
+    quickstart: Quickstart
     doctor: Doctor
 
 
@@ -68,6 +71,10 @@ def connect(settings: Settings) -> Backend:
     audit = LocalAuditLog(database)
     examples = LocalHardExamples(database)
     auditor = Auditor(audit, _now)
+    operations = LocalOperations(home, environment=environment)
+    launching = Launching(training, auditor, _now)
+    registration = Registration(training, registry, auditor)
+    promotion = Promotion(registry, serving, deployments, auditor, _now)
     return Backend(
         settings=settings,
         actor=Actor(name=getpass.getuser(), role=settings.role),
@@ -75,13 +82,22 @@ def connect(settings: Settings) -> Backend:
         registry=registry,
         serving=serving,
         deployments=deployments,
-        operations=LocalOperations(home, environment=environment),
+        operations=operations,
         audit=audit,
         examples=examples,
-        launching=Launching(training, auditor, _now),
-        registration=Registration(training, registry, auditor),
-        promotion=Promotion(registry, serving, deployments, auditor, _now),
+        launching=launching,
+        registration=registration,
+        promotion=promotion,
         prediction=PredictionService(serving, examples, auditor, _now),
+        quickstart=Quickstart(
+            training=training,
+            launching=launching,
+            registration=registration,
+            promotion=promotion,
+            processes=operations,
+            store=LocalOperationStore(database),
+            clock=_now,
+        ),
         doctor=Doctor(
             local_probes(
                 home=home,

@@ -56,10 +56,10 @@ def live_table() -> None:
                 link_icon=":material/arrow_forward:",
             )
             return
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            text = st.text_input(
-                "Search", key="jobs_search", bind="query-params", placeholder="name, person or reason", width=260
-            )
+        left, right = st.columns([1, 3], vertical_alignment="bottom")
+        with left:
+            text = st.text_input("Search", key="jobs_search", bind="query-params", placeholder="name, person or reason")
+        with right:
             statuses = st.pills(
                 "Status",
                 [status.value for status in JobStatus],

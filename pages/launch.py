@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -54,16 +54,18 @@ def fields(defaults: Mapping[str, Value], scope: str) -> dict[str, Value]:
     """All inputs, the common ones first; returns every hyperparameter by name."""
     chosen: dict[str, Value] = {}
     by_name = {parameter.name: parameter for parameter in HYPERPARAMETERS}
+
+    def grid(names: Sequence[str]) -> None:
+        # A row of columns at a time: on a phone, where columns are stacked, the order stays.
+        for first in range(0, len(names), 3):
+            for column, name in zip(st.columns(3), names[first : first + 3], strict=False):
+                with column:
+                    chosen[name] = field(by_name[name], defaults[name], scope)
+
     rest = [name for name in by_name if name not in _COMMON and len(by_name[name].choices) != 1]
-    columns = st.columns(3)
-    for index, name in enumerate(_COMMON):
-        with columns[index % 3]:
-            chosen[name] = field(by_name[name], defaults[name], scope)
+    grid(_COMMON)
     with st.expander("More hyperparameters", icon=":material/tune:"):
-        columns = st.columns(3)
-        for index, name in enumerate(rest):
-            with columns[index % 3]:
-                chosen[name] = field(by_name[name], defaults[name], scope)
+        grid(rest)
     return {**defaults, **chosen}
 
 

@@ -9,13 +9,15 @@ from datetime import UTC, datetime, timedelta
 import streamlit as st
 
 from app import navigation, queries, theme
-from app.components.empty_state import empty_state_link
 from app.components.relative_time import duration, relative
 from app.components.status_badge import status_badge
+from app.context import backend
 from app.errors import shown
+from app.views import quickstart
 from app.views.stage_card import stage_card
 from backend.domain.audit import AuditEvent
 from backend.domain.jobs import JobStatus, TrainingJob
+from backend.domain.operations import OperationStatus
 from backend.domain.registry import Approval, ModelVersion
 from backend.domain.serving import EndpointStatus, Stage
 
@@ -153,18 +155,11 @@ def recent_events(events: Sequence[AuditEvent], now: datetime) -> None:
 
 
 def begin_here() -> None:
-    """The first thing on a new installation: the way from nothing to an answering endpoint."""
-    empty_state_link(
-        key="overview_empty",
-        icon=":material/rocket_launch:",
-        title="Train your first model",
-        sentence="About a minute on two cores. Then register it, promote it to staging, and draw a digit.",
-        page=navigation.LAUNCH.file,
-        label="Launch a training",
-        link_icon=":material/arrow_forward:",
-    )
+    """The first thing on a new installation: one button, or the same way step by step."""
+    quickstart.offer()
+    st.caption("Or step by step")
     steps = (
-        (navigation.LAUNCH, "1. Train", "Choose the fast preset and launch."),
+        (navigation.LAUNCH, "1. Train", "Choose a preset and launch."),
         (navigation.JOBS, "2. Register", "The completed job becomes version 1."),
         (navigation.PROMOTE, "3. Promote", "Approve it; a real Triton serves it."),
         (navigation.DRAW, "4. Draw", "Draw a digit and see the answer."),
@@ -180,28 +175,27 @@ def live() -> None:
     with shown("Look around"):
         now = datetime.now(UTC)
         jobs, versions = queries.jobs(), queries.versions()
-        if not jobs and not versions:
-            begin_here()
-            return
         needs_strip(needs(jobs, versions, now))
-        deployed = [stage for stage in Stage if queries.endpoint(stage).wanted is not None] or [Stage.STAGING]
-        columns = st.columns(2, gap="medium")
-        for column, stage in zip(columns, deployed, strict=False):
+        for column, stage in zip(st.columns(2, gap="medium"), (Stage.PROD, Stage.STAGING), strict=True):
             with column:
                 stage_card(stage)
-        if len(deployed) == 1:
-            with columns[1]:
-                active_jobs(jobs, now)
+        left, right = st.columns(2, gap="medium")
+        with left:
+            active_jobs(jobs, now)
+        with right:
             best_models(versions)
-        else:
-            left, right = st.columns(2, gap="medium")
-            with left:
-                active_jobs(jobs, now)
-            with right:
-                best_models(versions)
         recent_events(queries.events(), now)
 
 
 with theme.header("Overview", "Endpoints, training and the best models at a glance"):
     st.page_link(navigation.LAUNCH.file, label="Launch training", icon=navigation.LAUNCH.icon)
-live()
+with shown("Look at the quick start"):
+    operation = backend().quickstart.latest()
+    if operation is None and not queries.jobs() and not queries.versions():
+        begin_here()
+    else:
+        if operation is not None and operation.status is OperationStatus.COMPLETED:
+            quickstart.finished(operation)
+        elif operation is not None:
+            quickstart.follow(operation)
+        live()

@@ -10,23 +10,23 @@ from streamlit.column_config import NumberColumn
 
 from app import navigation, queries, theme
 from app.components.command_line import command_line
+from app.components.confirm import confirm
 from app.components.empty_state import empty_state_link
 from app.components.relative_time import duration, relative
 from app.components.status_badge import status_cell, status_column
 from app.context import backend
 from app.errors import shown
-from app.identity import actor, click_key
+from app.identity import actor, click_key, refusal
 from app.views.deployment import deployment_view
-from app.views.stage_card import stage_card
+from app.views.stage_card import TITLES, stage_card
 from app.views.version_detail import version_detail
-from backend.domain.promotion import Deployment, DeploymentPlan
+from backend.domain.promotion import Deployment, DeploymentKind, DeploymentPlan
 from backend.domain.registry import ModelVersion
-from backend.domain.serving import ServedModel, Stage
+from backend.domain.serving import EndpointStatus, ServedModel, Stage
 from backend.errors import RefusedError
 from backend.services.promotion import NOTHING
 
 REFRESH = "5s"
-STAGE = Stage.STAGING
 
 
 def chosen_version(versions: Sequence[ModelVersion]) -> ModelVersion:
@@ -50,9 +50,8 @@ def registry_table(versions: Sequence[ModelVersion]) -> None:
     rows = [
         {
             "Version": version.version,
-            "Approval": status_cell(version.approval),
             "Accuracy": version.evaluation.accuracy * 100 if version.evaluation else None,
-            "Data set": version.evaluation.dataset if version.evaluation else "",
+            "Approval": status_cell(version.approval),
             "Job": version.source_job,
             "Registered": relative(version.created_at, now),
         }
@@ -62,11 +61,11 @@ def registry_table(versions: Sequence[ModelVersion]) -> None:
         rows,
         hide_index=True,
         key="promote_registry",
-        height=min(230, 38 + 35 * len(rows)),
+        height="content" if len(rows) < 4 else 170,
         column_config={
-            "Version": NumberColumn(format="v%d", width=70),
+            "Version": NumberColumn(format="v%d", width=65),
+            "Accuracy": NumberColumn(format="%.2f %%", width=85),
             "Approval": status_column("Approval"),
-            "Accuracy": NumberColumn(format="%.2f %%", width=90),
         },
     )
 
@@ -74,7 +73,8 @@ def registry_table(versions: Sequence[ModelVersion]) -> None:
 def plan_card(plan: DeploymentPlan) -> None:
     """What would change, why it may not yet, and the button."""
     version, serving = plan.version, plan.serving
-    with theme.card("plan", f"Promote to {STAGE.value}", stretch=True):
+    stage = plan.stage
+    with theme.card("plan", f"Promote to {stage.value}", stretch=True):
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             st.metric("Serves now", served_name(serving), width="content")
             st.markdown(":material/arrow_forward:", width="content")
@@ -87,27 +87,43 @@ def plan_card(plan: DeploymentPlan) -> None:
                 st.caption(f"Accuracy {difference:+.2f} points on the same test set.")
             else:
                 st.caption("The two were evaluated on different test sets: their accuracies cannot be compared.")
-        took = [d.ended_at - d.started_at for d in queries.deployments(STAGE) if d.ended_at and d.outcome.is_good]
+        took = [d.ended_at - d.started_at for d in queries.deployments(stage) if d.ended_at and d.outcome.is_good]
         st.caption(f"Usually takes {duration(took[0])}." if took else "Takes some seconds: a Triton is started for it.")
         st.caption("The old version answers until the new one was seen to; if it fails, the old one stays.")
         reason = blocked(plan)
         if reason:
             st.markdown(f":orange[:material/lock:] {reason}")
         if st.button(
-            f"Promote v{version.version} to {STAGE.value}",
+            f"Promote v{version.version} to {stage.value}",
             key="promote_submit",
             type="primary",
             icon=navigation.PROMOTE.icon,
             disabled=bool(reason),
             width="stretch",
         ):
-            with shown("Start the deployment"):
-                start(plan)
+            if stage is Stage.PROD:
+                confirm(
+                    question=f"Promote v{version.version} to prod?",
+                    verb=f"Promote v{version.version}",
+                    consequences=[
+                        f"Production serves {served_name(serving)} now and v{version.version} then.",
+                        "No request fails while it changes; rolling back is one click.",
+                    ],
+                    apply=lambda: start(plan),
+                    icon=navigation.PROMOTE.icon,
+                )
+            else:
+                with shown("Start the deployment"):
+                    start(plan)
+                    st.rerun()
         expected = serving.sha256 if serving else NOTHING
-        command_line(f"python -m backend promote {version.version} --to {STAGE.value} --expected {expected}")
+        command_line(f"python -m backend promote {version.version} --to {stage.value} --expected {expected}")
 
 
 def blocked(plan: DeploymentPlan) -> str:
+    """Why the plan cannot be applied; empty when it can."""
+    if plan.changes_nothing and queries.endpoint(plan.stage).status is EndpointStatus.IN_SERVICE:
+        return f"{plan.stage.value.capitalize()} serves this version already."
     try:
         backend().promotion.require_allowed(plan, actor())
     except RefusedError as error:
@@ -115,16 +131,43 @@ def blocked(plan: DeploymentPlan) -> str:
     return ""
 
 
-def start(plan: DeploymentPlan) -> None:
+def start(plan: DeploymentPlan, kind: DeploymentKind = DeploymentKind.PROMOTE) -> None:
     """Start the deployment as a process of its own and follow it; a second click follows the same one."""
+    stage, version = plan.stage.value, plan.version.version
     history = queries.deployments(plan.stage)
-    key = click_key("promote", plan.stage.value, plan.version.version, history[0].id if history else "")
-    deployment_id = f"{plan.stage.value}-v{plan.version.version}-{key[:8]}"
+    key = click_key(kind, stage, version, history[0].id if history else "")
+    deployment_id = f"{stage}-v{version}-{key[:8]}"
+    verb = ["promote", str(version), "--to", stage]
+    if kind is DeploymentKind.ROLLBACK:
+        verb = ["rollback", "--stage", stage]
     expected = plan.serving.sha256 if plan.serving else NOTHING
-    verb = ["promote", str(plan.version.version), "--to", plan.stage.value]
     backend().operations.start(deployment_id, [*verb, "--expected", expected, "--deployment", deployment_id])
     st.query_params["deployment"] = deployment_id
-    st.rerun()
+
+
+def rollback_button(stage: Stage) -> None:
+    """One click, and a dialog that says what would serve again."""
+    try:
+        plan = backend().promotion.rollback_plan(stage)
+    except RefusedError as error:
+        st.button("Roll back", key="rollback_submit", icon=":material/undo:", disabled=True, help=error.message)
+        return
+    reason = refusal(backend().promotion.needed_role(stage), f"roll back {stage.value}") or None
+    target = f"v{plan.version.version}"
+    if st.button(
+        f"Roll back to {target}", key="rollback_submit", icon=":material/undo:", disabled=bool(reason), help=reason
+    ):
+        confirm(
+            question=f"Roll back {stage.value} to {target}?",
+            verb=f"Roll back to {target}",
+            consequences=[
+                f"{TITLES[stage]} serves {served_name(plan.serving)} now; {target} served well before.",
+                "No request fails while it changes.",
+            ],
+            apply=lambda: start(plan, DeploymentKind.ROLLBACK),
+            icon=":material/undo:",
+        )
+    command_line(f"python -m backend rollback --stage {stage.value}")
 
 
 def history_table(history: Sequence[Deployment]) -> None:
@@ -133,6 +176,7 @@ def history_table(history: Sequence[Deployment]) -> None:
         {
             "Deployment": deployment.id,
             "Outcome": status_cell(deployment.outcome),
+            "Kind": deployment.kind.value,
             "Change": f"{served_name(deployment.previous)} → v{deployment.version}",
             "By": deployment.requested_by,
             "Started": relative(deployment.started_at, now),
@@ -160,12 +204,14 @@ def served_name(served: ServedModel | None) -> str:
 
 
 @st.fragment(run_every=REFRESH)
-def live_stage() -> None:
-    with shown("Look at staging"):
-        stage_card(STAGE)
+def live_stages() -> None:
+    with shown("Look at the stages"):
+        for column, stage in zip(st.columns(2, gap="medium"), Stage, strict=True):
+            with column:
+                stage_card(stage)
 
 
-theme.header("Promote", "Take a version from the registry to an endpoint")
+theme.header("Promote", "Take a version from the registry to staging, and on to production")
 with shown("Show the versions"):
     versions = queries.versions()
     if not versions:
@@ -179,22 +225,35 @@ with shown("Show the versions"):
             link_icon=":material/arrow_forward:",
         )
     else:
-        left, right = st.columns([3, 2], gap="medium")
-        with left, theme.card("registry", "Registry", stretch=True):
+        # Lanes, left to right: what there is, what is tried, what everybody gets.
+        lane, lanes = st.columns([1, 2], gap="medium")
+        with lane, theme.card("registry", "Registry", stretch=True):
             registry_table(versions)
+        with lanes:
+            live_stages()
+        with st.container(horizontal=True, vertical_alignment="bottom"):
             version = chosen_version(versions)
-        with right:
-            live_stage()
+            stage = Stage(
+                st.segmented_control(
+                    "To",
+                    [stage.value for stage in Stage],
+                    default=Stage.STAGING.value,
+                    required=True,
+                    format_func=lambda word: TITLES[Stage(word)],
+                    key="promote_stage",
+                )
+            )
         left, right = st.columns([3, 2], gap="medium")
         with left:
             version_detail(version)
         with right:
-            plan_card(backend().promotion.plan(STAGE, version.version))
+            plan_card(backend().promotion.plan(stage, version.version))
         followed = st.query_params.get("deployment", "")
         if followed:
             with theme.card("deployment", "Deployment"):
                 deployment_view(followed)
-        history = queries.deployments(STAGE)
+        history = queries.deployments(stage)
         if history:
-            with theme.card("history", "History of staging"):
+            with theme.card("history", f"History of {stage.value}"):
                 history_table(history)
+                rollback_button(stage)

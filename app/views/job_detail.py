@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -87,14 +88,14 @@ def _progress_text(job: TrainingJob) -> str:
     if job.status is JobStatus.PENDING:
         return "Waiting for a slot. You may leave this page."
     epoch = job.metrics.get("epoch")
-    of = f"epoch {epoch:.0f} of {job.request.hyperparameters['epochs']}" if epoch else "starting"
+    of = f"epoch {math.ceil(epoch)} of {job.request.hyperparameters['epochs']}" if epoch else "starting"
     took = job.duration(datetime.now(UTC))
     left = f", about {duration(took / job.progress - took)} left" if took and job.progress > 0.1 else ""
     return f"{job.progress:.0%}, {of}{left}. You may leave this page."
 
 
 def _chart(job: TrainingJob, points: Sequence[MetricPoint], names: dict[str, str], key: str, unit: str) -> None:
-    """Over passes, as a fraction: reports within an epoch and at its end lie on one axis."""
+    """Over passes, in fractions of one: reports within an epoch and at its end lie on one axis."""
     epochs = float(job.request.hyperparameters["epochs"])
     series = {
         label: [

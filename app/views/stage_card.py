@@ -21,6 +21,7 @@ def stage_card(stage: Stage) -> None:
             status_badge(endpoint.status)
         if endpoint.wanted is None:
             st.caption("Nothing is deployed yet. Choose an approved version and promote it.")
+            st.page_link(navigation.PROMOTE.file, label="Promote a version", icon=navigation.PROMOTE.icon)
             return
         shown = endpoint.served or endpoint.wanted
         st.metric("Version", f"v{shown.version}", width="content")

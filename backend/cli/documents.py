@@ -13,6 +13,7 @@ from backend.domain.prediction import HardExample
 from backend.domain.promotion import Deployment
 from backend.domain.registry import ModelVersion
 from backend.domain.serving import Endpoint, ServedModel
+from backend.domain.steps import Step
 
 Document = dict[str, Any]
 Answer = tuple[Any, str, int]
@@ -90,16 +91,22 @@ def deployment_document(deployment: Deployment) -> Document:
     return {
         "deployment": deployment.id,
         "stage": deployment.stage.value,
+        "kind": deployment.kind.value,
         "outcome": deployment.outcome.value,
         "version": deployment.version,
         "previous": served_document(deployment.previous),
         "requested_by": deployment.requested_by,
         "started_at": time_text(deployment.started_at),
         "ended_at": time_text(deployment.ended_at),
-        "steps": [{"name": s.name, "status": s.status.value, "detail": s.detail} for s in deployment.steps],
+        "seconds": (deployment.ended_at - deployment.started_at).total_seconds() if deployment.ended_at else None,
+        "steps": steps_document(deployment.steps),
         "error": deployment.error,
         "hint": deployment.hint,
     }
+
+
+def steps_document(steps: Sequence[Step]) -> list[Document]:
+    return [{"name": step.name, "status": step.status.value, "detail": step.detail} for step in steps]
 
 
 def example_document(example: HardExample) -> Document:

@@ -21,6 +21,12 @@ def build_parser() -> ArgumentParser:
 
     doctor = verbs.add_parser("doctor", parents=[common], help="check every dependency and say what mends it")
     doctor.set_defaults(run=serving.doctor)
+    quickstart = verbs.add_parser(
+        "quickstart", parents=[common], help="train, evaluate, register, approve, deploy to staging and prod"
+    )
+    quickstart.add_argument("--preset", default="fast", choices=list(PRESETS))
+    quickstart.add_argument("--operation", default="", metavar="ID", help="take up the quick start with this id")
+    quickstart.set_defaults(run=serving.quickstart)
     _add_training(verbs, common)
     _add_models(verbs, common)
     _add_serving(verbs, common)
@@ -73,11 +79,16 @@ def _add_serving(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParse
     promote.add_argument("version", type=int)
     promote.add_argument("--to", choices=_STAGES, required=True)
     promote.add_argument("--plan", action="store_true", help="say what would change, and change nothing")
-    promote.add_argument(
-        "--expected", metavar="SHA256", help="what must be served now ('none' for nothing); refused otherwise"
-    )
-    promote.add_argument("--deployment", default="", metavar="ID", help="id of the record, to follow it elsewhere")
     promote.set_defaults(run=serving.promote)
+
+    rollback = verbs.add_parser("rollback", parents=[common], help="make a stage serve what served well before")
+    rollback.add_argument("--stage", choices=_STAGES, required=True)
+    rollback.set_defaults(run=serving.rollback)
+    for verb in (promote, rollback):
+        verb.add_argument(
+            "--expected", metavar="SHA256", help="what must be served now ('none' for nothing); refused otherwise"
+        )
+        verb.add_argument("--deployment", default="", metavar="ID", help="id of the record, to follow it elsewhere")
 
     endpoints = verbs.add_parser("endpoints", parents=[common], help="what the stages serve")
     endpoints.set_defaults(run=serving.endpoints)

@@ -1,8 +1,9 @@
-"""promote, endpoints, predict, hard-examples, audit, doctor, stop."""
+"""quickstart, promote, rollback, endpoints, predict, hard-examples, audit, doctor, stop."""
 
 from __future__ import annotations
 
 import io
+import secrets
 import time
 from argparse import Namespace
 from datetime import UTC, datetime
@@ -18,8 +19,11 @@ from backend.cli.documents import (
     event_document,
     example_document,
     served_document,
+    steps_document,
     table,
 )
+from backend.domain.operations import OperationStatus
+from backend.domain.promotion import Deployment
 from backend.domain.serving import Stage
 from backend.errors import InvalidInputError, NotFoundError
 from backend.services.prediction import Pixels, seen_from_file
@@ -48,12 +52,35 @@ def promote(backend: Backend, options: Namespace) -> Answer:
         expected=options.expected,
         deployment_id=options.deployment,
     )
-    served_now = backend.serving.describe(stage).served
-    document = {**deployment_document(deployment), "served": served_document(served_now)}
-    text = f"{deployment.id}: {deployment.outcome.value}"
-    if deployment.error:
-        text += f"\n{deployment.error}" + (f"\n  next: {deployment.hint}" if deployment.hint else "")
-    return document, text, 0 if deployment.outcome.is_good else 1
+    return _deployed(backend, deployment)
+
+
+def rollback(backend: Backend, options: Namespace) -> Answer:
+    deployment = backend.promotion.roll_back(
+        Stage(options.stage), actor=backend.actor, expected=options.expected, deployment_id=options.deployment
+    )
+    return _deployed(backend, deployment)
+
+
+def quickstart(backend: Backend, options: Namespace) -> Answer:
+    operation_id = options.operation or f"quickstart-{secrets.token_hex(6)}"
+    operation = backend.quickstart.run(operation_id, actor=backend.actor, preset=options.preset)
+    seconds = (operation.ended_at - operation.started_at).total_seconds() if operation.ended_at else None
+    document = {
+        "operation": operation.id,
+        "status": operation.status.value,
+        "job": operation.result.get("job"),
+        "version": operation.result.get("version"),
+        "staging": operation.result.get("staging"),
+        "prod": operation.result.get("prod"),
+        "seconds": seconds,
+        "steps": steps_document(operation.steps),
+        "error": operation.error,
+        "hint": operation.hint,
+    }
+    rows = [{"step": step.name, "status": step.status.value, "detail": step.detail} for step in operation.steps]
+    good = operation.status is OperationStatus.COMPLETED
+    return document, table(rows, "") + f"\n{operation.status.value} in {seconds:.0f} s", 0 if good else 1
 
 
 def endpoints(backend: Backend, options: Namespace) -> Answer:
@@ -152,6 +179,15 @@ def doctor(backend: Backend, options: Namespace) -> Answer:
         ],
     }
     return document, "\n".join(lines), 0 if ok else 1
+
+
+def _deployed(backend: Backend, deployment: Deployment) -> Answer:
+    served = backend.serving.describe(deployment.stage).served
+    document = {**deployment_document(deployment), "served": served_document(served)}
+    text = f"{deployment.id}: {deployment.outcome.value}"
+    if deployment.error:
+        text += f"\n{deployment.error}" + (f"\n  next: {deployment.hint}" if deployment.hint else "")
+    return document, text, 0 if deployment.outcome.is_good else 1
 
 
 def stop(backend: Backend, options: Namespace) -> Answer:

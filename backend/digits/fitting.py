@@ -140,8 +140,9 @@ class _Reporter(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         now = time.monotonic()
         if now - self._reported >= _REPORT_SECONDS:
             self._reported = now
-            done = (self._epoch + (batch + 1) / self._steps) / self._config.epochs
-            self._report({"progress": FIT_SHARE * done, "train_loss": loss, "learning_rate": self._rate()})
+            epoch = self._epoch + (batch + 1) / self._steps
+            progress = FIT_SHARE * epoch / self._config.epochs
+            self._report({"epoch": epoch, "progress": progress, "train_loss": loss, "learning_rate": self._rate()})
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         values = logs or {}

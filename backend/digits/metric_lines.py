@@ -24,7 +24,8 @@ METRIC_NAMES: Final = (
     "test_loss",
     "seconds",
 )
-"""`progress` is the share of the work done, 0..1; `epoch` counts from 1; losses are in nats; accuracies are 0..1."""
+"""`progress` is the share of the work done, 0..1; `epoch` is passes done, a fraction within one; losses are in nats;
+accuracies are 0..1."""
 
 _METRICS: Final = "[metrics]"
 _NOTICE: Final = "[notice]"

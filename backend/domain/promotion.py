@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -27,6 +28,11 @@ class Outcome(Enum):
     @property
     def is_good(self) -> bool:
         return self in (Outcome.SUCCEEDED, Outcome.UNCHANGED)
+
+
+class DeploymentKind(Enum):
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,3 +68,25 @@ class Deployment:
     ended_at: datetime | None = None
     error: str = ""
     hint: str = ""
+    kind: DeploymentKind = DeploymentKind.PROMOTE
+
+
+def rollback_target(history: Sequence[Deployment]) -> ServedModel | None:
+    """What served well before what serves now; None when nothing did. `history` is of one stage, newest first.
+
+    Deployments are a stack: a promotion that succeeded pushes its model, a rollback that succeeded pops down to its
+    own. So a version that was rolled back from is never the target of the next rollback, and neither is "the number
+    before this one".
+    """
+    served_well: list[ServedModel] = []
+    for deployment in reversed(history):
+        if deployment.outcome is not Outcome.SUCCEEDED:
+            continue
+        model = ServedModel(version=deployment.version, sha256=deployment.sha256)
+        if deployment.kind is DeploymentKind.ROLLBACK and model in served_well:
+            while served_well[-1] != model:
+                served_well.pop()
+        else:
+            served_well.append(model)
+    below = [model for model in served_well[:-1] if model != served_well[-1]]
+    return below[-1] if below else None

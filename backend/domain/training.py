@@ -141,6 +141,14 @@ HYPERPARAMETERS: Final[tuple[Hyperparameter, ...]] = (
         help="Train on the first so many images; 0 is all.",
     ),
     Hyperparameter(
+        name="validation_size",
+        label="Validation images",
+        kind="integer",
+        low=10,
+        high=1_000_000,
+        help="Set aside from the training images for every choice; the test set is for the end only.",
+    ),
+    Hyperparameter(
         name="export",
         label="Export precision",
         kind="choice",
@@ -158,6 +166,7 @@ _COMMON: Final[Mapping[str, Value]] = {
     "seed": 0,
     "dataset": "auto",
     "limit": 0,
+    "validation_size": 5000,
     "export": "fp32",
 }
 

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
+
+from backend.domain.operations import Operation
 
 
 class Operations(Protocol):
-    def start(self, operation_id: str, verb: Sequence[str]) -> None:
-        """Run `python -m backend <verb...>` detached from this process, at most once per `operation_id`.
+    """The processes."""
 
-        Returns at once. What the work does is in its own records; what it printed is in `output`.
+    def start(self, operation_id: str, verb: Sequence[str], *, attempt: int = 1) -> None:
+        """Run `python -m backend <verb...>` detached from this process, at most once per id and attempt.
+
+        Returns at once, also when the operation's process lives already. What the work does is in its own records;
+        what it printed is in `answer` and `output`.
+        """
+        ...
+
+    def joined(self, operation_id: str) -> AbstractContextManager[None]:
+        """Within the block this process is the operation's, also when it was begun on the command line.
+
+        Raises `WrongStateError` when another process works on it.
         """
         ...
 
@@ -24,4 +37,20 @@ class Operations(Protocol):
 
     def output(self, operation_id: str) -> str:
         """The last 4,000 characters that the operation wrote to standard error; empty when there is nothing."""
+        ...
+
+
+class OperationStore(Protocol):
+    """Their records."""
+
+    def save(self, operation: Operation) -> None:
+        """Insert the record, or replace the one with the same id."""
+        ...
+
+    def get(self, operation_id: str) -> Operation:
+        """Raises `NotFoundError`."""
+        ...
+
+    def latest(self, kind: str) -> Operation | None:
+        """The newest operation of this kind; None when there is none."""
         ...

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from backend.domain.identity import Actor, Role
-from backend.domain.promotion import STEPS, Deployment, DeploymentPlan, Outcome
+from backend.domain.promotion import STEPS, Deployment, DeploymentKind, DeploymentPlan, Outcome, rollback_target
 from backend.domain.registry import Approval
 from backend.domain.serving import EndpointStatus, Stage
 from backend.domain.steps import Step, StepStatus
@@ -17,12 +17,13 @@ from backend.errors import (
     NotApprovedError,
     StageBusyError,
     StalePlanError,
+    WrongStateError,
 )
 from backend.ports.clock import Clock
 from backend.ports.deployments import DeploymentStore
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
-from backend.services.auditing import Auditor
+from backend.services.auditing import Auditor, Effect
 
 NOTHING = "none"
 """`expected` for a stage that must serve nothing yet."""
@@ -55,6 +56,11 @@ class Promotion:
             stage=stage, version=self._registry.get(number), serving=self._serving.describe(stage).current
         )
 
+    @staticmethod
+    def needed_role(stage: Stage) -> Role:
+        """Who may change what the stage serves."""
+        return _NEEDED[stage]
+
     def require_allowed(self, plan: DeploymentPlan, actor: Actor) -> None:
         """Raise what forbids the plan: the actor's role or the version's missing approval."""
         actor.require(_NEEDED[plan.stage], f"promote to {plan.stage.value}")
@@ -78,20 +84,53 @@ class Promotion:
         deployment_id = deployment_id or new_deployment_id(stage, number)
         with self._auditor.audited(actor, "promote", f"stage {stage.value}") as effect:
             self.require_allowed(self.plan(stage, number), actor)
-            with self._serving.hold(stage, f"{actor.name}, deployment {deployment_id}"):
-                # Planned again under the hold: nobody can change the stage between this look and the switch.
-                plan = self.plan(stage, number)
-                _require_expected(plan, expected)
-                deployment = self._apply(plan, actor, deployment_id)
-            effect.before = {"version": plan.serving.version if plan.serving else None}
-            effect.after = {"version": number, "deployment": deployment.id}
-            effect.outcome = deployment.outcome.value
+            return self._change(stage, number, DeploymentKind.PROMOTE, actor, expected, deployment_id, effect)
+
+    def rollback_plan(self, stage: Stage) -> DeploymentPlan:
+        """What a rollback would change now. Raises `WrongStateError` when nothing served well before."""
+        target = rollback_target(self._deployments.history(stage))
+        if target is None:
+            raise WrongStateError(
+                f"'{stage.value}' cannot be rolled back: nothing served well before what serves now.",
+                hint="Promote another version.",
+            )
+        return self.plan(stage, target.version)
+
+    def roll_back(
+        self, stage: Stage, *, actor: Actor, expected: str | None = None, deployment_id: str = ""
+    ) -> Deployment:
+        """Make the stage serve again what served well before; as `promote`, but asks for no approval."""
+        actor.require(_NEEDED[stage], f"roll back {stage.value}")
+        with self._auditor.audited(actor, "rollback", f"stage {stage.value}") as effect:
+            number = self.rollback_plan(stage).version.version
+            deployment_id = deployment_id or new_deployment_id(stage, number)
+            return self._change(stage, number, DeploymentKind.ROLLBACK, actor, expected, deployment_id, effect)
+
+    def _change(
+        self,
+        stage: Stage,
+        number: int,
+        kind: DeploymentKind,
+        actor: Actor,
+        expected: str | None,
+        deployment_id: str,
+        effect: Effect,
+    ) -> Deployment:
+        with self._serving.hold(stage, f"{actor.name}, deployment {deployment_id}"):
+            # Planned under the hold: nobody can change the stage between this look and the switch.
+            plan = self.plan(stage, number)
+            _require_expected(plan, expected)
+            deployment = self._apply(plan, kind, actor, deployment_id)
+        effect.before = {"version": plan.serving.version if plan.serving else None}
+        effect.after = {"version": number, "deployment": deployment.id}
+        effect.outcome = deployment.outcome.value
         return deployment
 
-    def _apply(self, plan: DeploymentPlan, actor: Actor, deployment_id: str) -> Deployment:
+    def _apply(self, plan: DeploymentPlan, kind: DeploymentKind, actor: Actor, deployment_id: str) -> Deployment:
         record = _Record(
             Deployment(
                 id=deployment_id,
+                kind=kind,
                 stage=plan.stage,
                 version=plan.version.version,
                 sha256=plan.version.sha256,
@@ -110,8 +149,7 @@ class Promotion:
             endpoint = self._serving.deploy(plan.stage, plan.target, archive, record.report)
             if endpoint.served != plan.target:
                 raise DeploymentFailedError(
-                    f"'{plan.stage.value}' went back to another version by itself.",
-                    hint=endpoint.detail,
+                    f"'{plan.stage.value}' went back to another version by itself.", hint=endpoint.detail
                 )
         except DigitsError as error:
             return record.finish(Outcome.FAILED, error)

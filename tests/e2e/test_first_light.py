@@ -27,7 +27,8 @@ def draw(page: Page, digit: int, *, width: float = 20.0) -> None:
     box = canvas.bounding_box()
     assert box is not None
     scale = box["width"] / 280
-    for stroke in strokes_of(digit):
+    # The second hand's seven has a crossbar: the bundled 8x8 digits know no other.
+    for stroke in strokes_of(digit, hand=1):
         points = [(box["x"] + x * scale, box["y"] + y * scale) for x, y in stroke.points]
         page.mouse.move(*points[0])
         page.mouse.down()

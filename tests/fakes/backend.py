@@ -14,6 +14,7 @@ from backend.adapters.local.deployments import LocalDeployments
 from backend.adapters.local.hard_examples import LocalHardExamples
 from backend.adapters.local.home import Home
 from backend.adapters.local.job_store import JobStore
+from backend.adapters.local.operation_store import LocalOperationStore
 from backend.adapters.local.operations import LocalOperations
 from backend.adapters.local.packing import pack, sha256_of
 from backend.adapters.local.registry import LocalRegistry
@@ -28,6 +29,7 @@ from backend.services.doctor import Doctor
 from backend.services.launching import Launching
 from backend.services.prediction import PredictionService
 from backend.services.promotion import Promotion
+from backend.services.quickstart import Quickstart
 from backend.services.registration import Registration
 from backend.settings import Settings
 from tests.contract.archives import good_archive
@@ -100,6 +102,10 @@ def make_world(root: Path, serving: ServingPlatform) -> World:
     audit = LocalAuditLog(database)
     examples = LocalHardExamples(database)
     auditor = Auditor(audit, now)
+    operations = LocalOperations(home, environment=environment)
+    launching = Launching(training, auditor, now)
+    registration = Registration(training, registry, auditor)
+    promotion = Promotion(registry, serving, deployments, auditor, now)
     backend = Backend(
         settings=Settings(DIGITS_HOME=root),
         actor=Actor(name="ada", role=Role.APPROVER),
@@ -107,13 +113,22 @@ def make_world(root: Path, serving: ServingPlatform) -> World:
         registry=registry,
         serving=serving,
         deployments=deployments,
-        operations=LocalOperations(home, environment=environment),
+        operations=operations,
         audit=audit,
         examples=examples,
-        launching=Launching(training, auditor, now),
-        registration=Registration(training, registry, auditor),
-        promotion=Promotion(registry, serving, deployments, auditor, now),
+        launching=launching,
+        registration=registration,
+        promotion=promotion,
         prediction=PredictionService(serving, examples, auditor, now),
+        quickstart=Quickstart(
+            training=training,
+            launching=launching,
+            registration=registration,
+            promotion=promotion,
+            processes=operations,
+            store=LocalOperationStore(database),
+            clock=now,
+        ),
         doctor=Doctor([]),
     )
     return World(backend=backend, store=store, home=home)

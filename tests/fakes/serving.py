@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,8 +31,8 @@ from backend.ports.serving import Report, ServingPlatform
 class FakeServing:
     """`ServingPlatform` in memory. `locks` is the folder by which several processes exclude each other."""
 
-    def __init__(self, locks: Path | None = None) -> None:
-        self._locks = locks or Path(tempfile.mkdtemp(prefix="fake-serving-"))
+    def __init__(self, locks: Path) -> None:
+        self._locks = locks
         self._sessions: dict[Stage, ort.InferenceSession] = {}
         self._endpoints: dict[Stage, Endpoint] = {}
         self._suspended: set[Stage] = set()

@@ -19,7 +19,7 @@ TIMEOUT = 20
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    world = make_world(tmp_path, FakeServing())
+    world = make_world(tmp_path / "home", FakeServing(tmp_path / "locks"))
     use(world, monkeypatch)
     yield world
     st.cache_data.clear()

@@ -57,7 +57,9 @@ def test_a_broken_store_is_a_panel_with_a_reference(world: World, page: str, mon
 
 class TestOverview:
     def test_a_new_installation_says_where_to_begin(self, world: World) -> None:
-        assert "Train your first model" in texts(open_page())
+        app = open_page()
+        assert "From nothing to production in two minutes" in texts(app)
+        assert not app.get_by_key("quickstart").disabled
 
     def test_what_needs_somebody_is_said_first(self, world: World) -> None:
         from tests.fakes.backend import now

@@ -21,7 +21,7 @@ from tests.fakes.serving import FakeServing
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    world = make_world(tmp_path / "home", FakeServing())
+    world = make_world(tmp_path / "home", FakeServing(tmp_path / "locks"))
     monkeypatch.setattr(cli, "connect", lambda _: world.backend)
     return world
 

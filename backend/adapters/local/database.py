@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from backend.errors import StoreError
+from backend.errors import SetupError, StoreError
 
 BUSY_TIMEOUT_SECONDS: Final = 10
 
@@ -131,6 +131,22 @@ deployments = Table(
     Column("steps", Document, nullable=False),
     Column("error", Text, nullable=False),
     Column("hint", Text, nullable=False),
+    Column("kind", String(20), nullable=False, server_default="promote"),
+)
+operations = Table(
+    "operations",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("requested_by", String(200), nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("status", String(20), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("steps", Document, nullable=False),
+    Column("result", Document, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("hint", Text, nullable=False),
 )
 audit_events = Table(
     "audit_events",
@@ -187,6 +203,13 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         version INTEGER NOT NULL, stage VARCHAR(20) NOT NULL, at VARCHAR(32) NOT NULL,
         added_by VARCHAR(200) NOT NULL, pixels TEXT NOT NULL, strokes TEXT NOT NULL)""",
     ),
+    (
+        "ALTER TABLE deployments ADD COLUMN kind VARCHAR(20) NOT NULL DEFAULT 'promote'",
+        """CREATE TABLE operations (id VARCHAR(80) PRIMARY KEY, kind VARCHAR(20) NOT NULL,
+        requested_by VARCHAR(200) NOT NULL, started_at VARCHAR(32) NOT NULL, ended_at VARCHAR(32),
+        status VARCHAR(20) NOT NULL, attempt INTEGER NOT NULL, steps TEXT NOT NULL, result TEXT NOT NULL,
+        error TEXT NOT NULL, hint TEXT NOT NULL)""",
+    ),
 )
 
 
@@ -194,7 +217,13 @@ class Database:
     """Opens (and brings up to date) the database file; safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SetupError(
+                f"The state folder '{path.parent}' cannot be made: {error.strerror}.",
+                hint="Set DIGITS_HOME to a folder that you may write to.",
+            ) from error
         self.path = path
         self._engine = _engine(path)
         self._migrate()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
 from backend.adapters.local.database import Database, deployments
-from backend.domain.promotion import Deployment, Outcome
+from backend.adapters.local.steps import read_step, step_document
+from backend.domain.promotion import Deployment, DeploymentKind, Outcome
 from backend.domain.serving import ServedModel, Stage
-from backend.domain.steps import Step, StepStatus
 from backend.errors import NotFoundError
 from backend.ports.deployments import DeploymentStore
 
@@ -33,9 +32,10 @@ class LocalDeployments:
             "started_at": deployment.started_at,
             "ended_at": deployment.ended_at,
             "outcome": deployment.outcome.value,
-            "steps": [_step_document(step) for step in deployment.steps],
+            "steps": [step_document(step) for step in deployment.steps],
             "error": deployment.error,
             "hint": deployment.hint,
+            "kind": deployment.kind.value,
         }
         mine = deployments.c.id == deployment.id
         with self._database.write() as connection:
@@ -73,31 +73,11 @@ def _deployment(row: Row[Any]) -> Deployment:
         requested_by=row.requested_by,
         started_at=row.started_at,
         outcome=Outcome(row.outcome),
-        steps=tuple(_step(document) for document in row.steps),
+        steps=tuple(read_step(document) for document in row.steps),
         ended_at=row.ended_at,
         error=row.error,
         hint=row.hint,
-    )
-
-
-def _step_document(step: Step) -> dict[str, str | None]:
-    return {
-        "name": step.name,
-        "status": step.status.value,
-        "detail": step.detail,
-        "started_at": step.started_at.isoformat() if step.started_at else None,
-        "ended_at": step.ended_at.isoformat() if step.ended_at else None,
-    }
-
-
-def _step(document: dict[str, Any]) -> Step:
-    started, ended = document["started_at"], document["ended_at"]
-    return Step(
-        name=document["name"],
-        status=StepStatus(document["status"]),
-        detail=document["detail"],
-        started_at=datetime.fromisoformat(started) if started else None,
-        ended_at=datetime.fromisoformat(ended) if ended else None,
+        kind=DeploymentKind(row.kind),
     )
 
 

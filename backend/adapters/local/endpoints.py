@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.adapters.local.endpoint_deployment import is_well, load_and_switch, validate
-from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, RunnerStatus, take_lock
+from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, take_lock
+from backend.adapters.local.endpoint_state import explain, judge
 from backend.adapters.local.processes import FileLock, LockHeldError, is_held, reap, spawn_detached
 from backend.adapters.triton.client import TritonClient
 from backend.adapters.triton.environment import locate
@@ -112,7 +113,7 @@ class LocalEndpoints:
             raise EndpointUnavailableError(f"Nothing is deployed to '{stage.value}'.", hint="Promote a version to it.")
         status = folder.status() if is_held(folder.lock) else None
         if status is None or not status.takes_loads:  # whoever answers at that address, it is not our server
-            raise EndpointUnavailableError(f"'{stage.value}' is down. {_explain(status)}")
+            raise EndpointUnavailableError(f"'{stage.value}' is down. {explain(status)}")
         reply = _client(ports).infer(images)
         rows = tuple(tuple(row) for row in reply.probabilities.tolist())
         return Answer(probabilities=rows, version=reply.version, latency_ms=reply.latency_ms)
@@ -200,36 +201,6 @@ class LocalEndpoints:
         command = [sys.executable, "-m", _RUNNER, "--home", str(self._home.absolute()), "--stage", stage.value]
         command += ["--serving-env", str(self._serving_env.absolute())]
         spawn_detached(command, lock=lock, log=folder.runner_log, env=_runner_environment())
-
-
-def judge(
-    wanted: ServedModel, served: ServedModel | None, status: RunnerStatus | None, *, changing: bool
-) -> tuple[EndpointStatus, str]:
-    """The status of an endpoint of which something is wanted, and why. `status` is None when no runner lives."""
-    if status is None:
-        return EndpointStatus.FAILED, _explain(status)
-    if status.state in (RunnerState.FAILED, RunnerState.LEAVING):
-        return EndpointStatus.FAILED, status.detail
-    if changing:
-        return EndpointStatus.UPDATING, status.detail or "A version is being loaded."
-    if status.state is RunnerState.REPAIRING:
-        return EndpointStatus.UPDATING, f"It is being repaired. {status.detail}"
-    if served is None:
-        return EndpointStatus.UPDATING, f"Triton is starting. {status.detail}".strip()
-    if served != wanted:
-        return (
-            EndpointStatus.UPDATING,
-            f"Version {served.version} answers, wanted is version {wanted.version}; it is being loaded.",
-        )
-    return EndpointStatus.IN_SERVICE, ""
-
-
-def _explain(status: RunnerStatus | None) -> str:
-    if status is None:
-        return (
-            "Its supervisor ended (killed, stopped, or the machine restarted); opening the dashboard starts it again."
-        )
-    return status.detail or "Triton is starting."
 
 
 def _look(ports: Ports) -> ServedModel | None:

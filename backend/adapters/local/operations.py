@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from backend.adapters.local.home import Home
 from backend.adapters.local.processes import FileLock, LockHeldError, is_held, reap, spawn_detached
-from backend.errors import PlatformError
+from backend.errors import PlatformError, WrongStateError
 from backend.ports.operations import Operations
 
 _TAIL_BYTES: Final = 4_000
@@ -21,7 +22,7 @@ class LocalOperations:
         self._home = home
         self._environment = environment
 
-    def start(self, operation_id: str, verb: Sequence[str]) -> None:
+    def start(self, operation_id: str, verb: Sequence[str], *, attempt: int = 1) -> None:
         folder = self._home.operation(operation_id)
         try:
             lock = FileLock.acquire(folder / "lock")
@@ -29,8 +30,8 @@ class LocalOperations:
             return
         with lock:
             try:
-                # Made only by whoever starts the operation: it tells a finished one from one never started.
-                (folder / "started").touch(exist_ok=False)
+                # Made only by whoever starts the attempt: it tells one that has ended from one never started.
+                (folder / f"started-{attempt}").touch(exist_ok=False)
             except FileExistsError:
                 return
             try:
@@ -43,6 +44,21 @@ class LocalOperations:
                 )
             except OSError as error:
                 raise PlatformError(f"'{' '.join(verb)}' could not be started: {error}.") from error
+
+    @contextmanager
+    def joined(self, operation_id: str) -> Iterator[None]:
+        if FileLock.is_inherited():
+            yield  # this process was started as the operation, and holds its lock
+            return
+        try:
+            lock = FileLock.acquire(self._home.operation(operation_id) / "lock")
+        except LockHeldError:
+            raise WrongStateError(
+                f"Operation '{operation_id}' is running already.",
+                hint="Wait for it to end; its record says how it goes.",
+            ) from None
+        with lock:
+            yield
 
     def is_running(self, operation_id: str) -> bool:
         reap()

@@ -53,6 +53,11 @@ class FileLock:
         os.set_inheritable(fd, False)
         return cls(fd)
 
+    @staticmethod
+    def is_inherited() -> bool:
+        """Whether this process was started by `spawn_detached`, with a lock in its hands."""
+        return _LOCK_FD in os.environ
+
     def release(self) -> None:
         """Give this process's hold back; a child that was handed the lock keeps it. Releasing twice is fine."""
         if not self._released:

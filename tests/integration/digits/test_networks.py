@@ -22,7 +22,7 @@ from backend.digits.normalise import normalise
 from backend.digits.preprocess import preprocess
 from backend.digits.schedule import OneCycle
 from backend.digits.strokes import rasterise
-from tests.unit.digits.freehand import strokes_of
+from tests.fakes.freehand import strokes_of
 
 IMAGES = np.stack([preprocess(rasterise(strokes_of(digit, wobble=7 * digit))) for digit in range(10)] * 3)
 LABELS = np.array([*range(10)] * 3, np.uint8)

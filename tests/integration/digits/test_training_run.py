@@ -22,7 +22,7 @@ from backend.digits.failures import DivergedError
 from backend.digits.metric_lines import parse_line
 from backend.digits.preprocess import preprocess
 from backend.digits.strokes import rasterise
-from tests.unit.digits.freehand import PEN_WIDTHS, strokes_of
+from tests.fakes.freehand import PEN_WIDTHS, strokes_of
 
 REPOSITORY = Path(__file__).parents[3]
 TINY = TrainConfig(dataset="digits8x8", limit=600, epochs=1, batch_size=32)
@@ -115,7 +115,7 @@ def test_the_metric_lines_tell_the_whole_story_in_order(finished: Any) -> None:
     progress = [line["progress"] for line in lines]
     assert progress == sorted(progress)
     assert (progress[0], progress[-1]) == (0, 1)
-    assert [line["epoch"] for line in lines if "epoch" in line] == [1, 2]
+    assert [line["epoch"] for line in lines if "val_accuracy" in line] == [1, 2]
     assert lines[-1]["test_accuracy"] == pytest.approx(output(folder, "evaluation.json")["accuracy"], rel=1e-4)
 
 
@@ -160,7 +160,7 @@ def test_a_loss_that_is_no_number_ends_the_training_at_once(monkeypatch: pytest.
 
     with pytest.raises(DivergedError, match=r"the loss became nan in epoch 1, step \d+, with lr 0.008"):
         fitting.fit(network, data, dataclasses.replace(TINY, epochs=50), reported.append, lambda _: None)
-    assert not any("epoch" in metrics for metrics in reported)
+    assert not any("val_accuracy" in metrics for metrics in reported)
 
 
 def test_a_stopped_training_ends_cleanly_with_143(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -109,6 +110,21 @@ def test_it_listens_on_the_loopback_interface_only(served: Served) -> None:
     listening = listeners_of(served.server)
     assert {port for _, port in listening} == set(ports.all)
     assert {address for address, _ in listening} <= {"127.0.0.1", "::ffff:127.0.0.1"}
+
+
+def test_the_digest_of_the_bytes_that_serve_is_among_the_metrics(served: Served) -> None:
+    ports = served.folder.ports()
+    wanted = served.folder.wanted()
+    assert ports is not None
+    assert wanted is not None
+    expected = f'served_model_info{{model="mnist",sha256="{wanted.onnx_sha256}",version="1"}} 1'
+
+    def said() -> list[str]:
+        with urlopen(f"http://127.0.0.1:{ports.metrics}/metrics", timeout=2) as answer:
+            lines = answer.read().decode().splitlines()
+        return [line for line in lines if line.startswith("served_model_info{")]
+
+    wait_until(lambda: said() == [expected], 5)  # the deployment's candidate is still being freed
 
 
 def test_a_taken_port_is_named_and_the_address_comes_back(served: Served) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from backend.digits.preprocess import preprocess
 from backend.digits.strokes import Stroke, rasterise
-from tests.unit.digits.freehand import PEN_WIDTHS, strokes_of
+from tests.fakes.freehand import PEN_WIDTHS, strokes_of
 
 DIGITS = range(10)
 NEAR = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backend.digits.strokes import CANVAS, Stroke, parse_strokes, rasterise, to_json
-from tests.unit.digits.freehand import strokes_of
+from tests.fakes.freehand import strokes_of
 
 
 def test_a_drawing_survives_json() -> None:

@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 
 from backend.digits.preprocess import decode_upload, preprocess
 from backend.digits.strokes import rasterise
-from tests.unit.digits.freehand import strokes_of
+from tests.fakes.freehand import strokes_of
 
 DRAWN = rasterise(strokes_of(5))
 SEEN = preprocess(DRAWN)

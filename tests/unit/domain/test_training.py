@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from backend.digits.config import PARAMETERS
 from backend.domain.training import HYPERPARAMETERS, PRESETS, resolve
 from backend.errors import InvalidInputError
 
@@ -11,6 +12,12 @@ def test_every_preset_spells_out_every_hyperparameter_and_is_valid(preset: str) 
     values = resolve(preset, {})
     assert list(values) == [parameter.name for parameter in HYPERPARAMETERS]
     assert values.items() >= PRESETS[preset].hyperparameters.items()
+
+
+def test_names_choices_and_ranges_are_those_of_the_trainer() -> None:
+    ours = {p.name: (p.kind, p.low, p.high, p.choices) for p in HYPERPARAMETERS}
+    theirs = {name: (p.kind, p.low, p.high, p.choices) for name, p in PARAMETERS.items()}
+    assert ours == theirs
 
 
 def test_overrides_win_and_take_their_own_type() -> None:

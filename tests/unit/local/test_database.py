@@ -12,7 +12,7 @@ from backend.adapters.local.database import MIGRATIONS, Database, metadata, sche
 from backend.adapters.local.home import Home
 from backend.adapters.local.job_store import JobStore
 from backend.domain.jobs import JobStatus, TrainingRequest
-from backend.errors import StoreError
+from backend.errors import SetupError, StoreError
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -56,6 +56,12 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"not a database at all, but long enough to have a header" * 20)
     with pytest.raises(StoreError, match=r"digits\.sqlite3' failed: file is not a database"):
         Database(path)
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SetupError, match=r"state folder .* cannot be made: Not a directory"):
+        Database(tmp_path / "file" / "home" / "digits.sqlite3")
 
 
 def test_times_come_back_in_utc_whatever_their_zone(database: Database, tmp_path: Path) -> None:

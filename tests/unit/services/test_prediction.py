@@ -21,7 +21,7 @@ ONE = [{"width": 20, "points": [[140, 40], [140, 240]]}]
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    world = make_world(tmp_path, FakeServing())
+    world = make_world(tmp_path / "home", FakeServing(tmp_path / "locks"))
     world.add_job("done")
     world.backend.registration.register_job("done", actor=ADA)
     world.backend.registration.decide(1, Approval.APPROVED, actor=ADA)

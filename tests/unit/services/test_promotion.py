@@ -6,11 +6,18 @@ from pathlib import Path
 import pytest
 
 from backend.domain.identity import Actor, Role
-from backend.domain.promotion import STEPS, Outcome
+from backend.domain.promotion import STEPS, DeploymentKind, Outcome
 from backend.domain.registry import Approval
 from backend.domain.serving import ServedModel, Stage
 from backend.domain.steps import StepStatus
-from backend.errors import NotApprovedError, NotFoundError, PermissionDeniedError, StageBusyError, StalePlanError
+from backend.errors import (
+    NotApprovedError,
+    NotFoundError,
+    PermissionDeniedError,
+    StageBusyError,
+    StalePlanError,
+    WrongStateError,
+)
 from backend.services.promotion import NOTHING
 from tests.fakes.backend import NOON, World, make_world
 from tests.fakes.serving import FakeServing
@@ -19,8 +26,8 @@ ADA = Actor(name="ada", role=Role.APPROVER)
 
 
 @pytest.fixture
-def serving() -> FakeServing:
-    return FakeServing()
+def serving(tmp_path: Path) -> FakeServing:
+    return FakeServing(tmp_path / "locks")
 
 
 @pytest.fixture
@@ -137,3 +144,26 @@ def test_a_record_whose_process_died_reads_interrupted(world: World) -> None:
     assert world.backend.promotion.settle(dead).outcome is Outcome.INTERRUPTED
     assert world.backend.deployments.get("staging-v2-dead").outcome is Outcome.INTERRUPTED
     assert world.backend.promotion.settle(done) == done
+
+
+def test_a_rollback_serves_what_served_before_and_says_so(world: World) -> None:
+    for number in (1, 2):
+        world.backend.promotion.promote(Stage.PROD, number, actor=ADA)
+    assert world.backend.promotion.rollback_plan(Stage.PROD).target.version == 1
+    deployment = world.backend.promotion.roll_back(Stage.PROD, actor=ADA)
+    assert (deployment.kind, deployment.version, deployment.outcome) == (DeploymentKind.ROLLBACK, 1, Outcome.SUCCEEDED)
+    served = world.backend.serving.describe(Stage.PROD).served
+    assert served is not None
+    assert served.version == 1
+    assert last_event(world) == ("rollback", "stage prod", "Succeeded")
+    with pytest.raises(WrongStateError, match="'prod' cannot be rolled back: nothing served well before"):
+        world.backend.promotion.roll_back(Stage.PROD, actor=ADA)
+
+
+def test_a_rollback_asks_for_the_role_and_not_for_an_approval(world: World) -> None:
+    for number in (1, 2):
+        world.backend.promotion.promote(Stage.PROD, number, actor=ADA)
+    world.backend.registration.decide(1, Approval.REJECTED, actor=ADA)
+    with pytest.raises(PermissionDeniedError):
+        world.backend.promotion.roll_back(Stage.PROD, actor=Actor(name="bob", role=Role.OPERATOR))
+    assert world.backend.promotion.roll_back(Stage.PROD, actor=ADA).version == 1

@@ -16,7 +16,7 @@ ADA = Actor(name="ada", role=Role.APPROVER)
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    world = make_world(tmp_path, FakeServing())
+    world = make_world(tmp_path / "home", FakeServing(tmp_path / "locks"))
     world.add_job("done")
     return world
 

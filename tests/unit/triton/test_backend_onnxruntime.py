@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import importlib.util
 import json
@@ -22,6 +23,7 @@ from tests.contract import archives
 
 class Metric:
     published: list[dict[str, str]] = []  # noqa: RUF012 - emptied by the fixture
+    released: list[str] = []  # noqa: RUF012
 
     def __init__(self, labels: dict[str, str]) -> None:
         self.labels = labels
@@ -29,6 +31,9 @@ class Metric:
     def set(self, value: int) -> None:
         if value == 1:
             Metric.published.append(self.labels)
+
+    def __del__(self) -> None:
+        Metric.released.append("metric")
 
 
 class MetricFamily:
@@ -40,10 +45,13 @@ class MetricFamily:
     def Metric(self, labels: dict[str, str]) -> Metric:  # noqa: N802 - Triton's name
         return Metric(labels)
 
+    def __del__(self) -> None:
+        Metric.released.append("family")
+
 
 @pytest.fixture
 def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    Metric.published = []
+    Metric.published, Metric.released = [], []
     stub: Any = ModuleType("triton_python_backend_utils")
     stub.MetricFamily = MetricFamily
     stub.get_input_tensor_by_name = lambda request, name: request[name]
@@ -98,6 +106,16 @@ def test_one_instance_says_what_it_serves(module: ModuleType, tmp_path: Path) ->
     module.TritonPythonModel().initialize(arguments(tmp_path / "a", onnx))
     module.TritonPythonModel().initialize(arguments(tmp_path / "b", onnx, instance="mnist_0_1"))
     assert Metric.published == [{"model": "mnist", "version": "5", "sha256": hashlib.sha256(onnx).hexdigest()}]
+
+
+def test_the_metric_is_kept_while_loaded_and_goes_before_its_family(module: ModuleType, tmp_path: Path) -> None:
+    model = module.TritonPythonModel()
+    model.initialize(arguments(tmp_path, archives.template_model()))
+    gc.collect()
+    assert Metric.released == []
+    model.finalize()
+    gc.collect()
+    assert Metric.released == ["metric", "family"]
 
 
 def test_a_failure_answers_every_request(module: ModuleType, tmp_path: Path) -> None:

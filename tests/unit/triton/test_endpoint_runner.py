@@ -238,7 +238,7 @@ def test_it_leaves_when_nothing_has_been_wanted_for_a_while(
     killed: list[int] = []
     monkeypatch.setattr(os, "kill", lambda pid, _: killed.append(pid))
     with take_lock(folder.load_lock):
-        beat(30)
+        beat(17)
     assert killed == []
     beat(1)
     assert killed == [os.getpid()]

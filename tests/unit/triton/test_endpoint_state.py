@@ -14,7 +14,8 @@ import pytest
 from backend.adapters.local import endpoint_ports
 from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, RunnerStatus, Wanted, take_lock
 from backend.adapters.local.endpoint_ports import choose_ports, describe_taken
-from backend.adapters.local.endpoints import LocalEndpoints, judge
+from backend.adapters.local.endpoint_state import judge
+from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.local.processes import LockHeldError, is_held
 from backend.adapters.triton.server import Ports, free_ports
 from backend.domain.serving import EndpointStatus, ServedModel, Stage

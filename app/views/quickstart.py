@@ -1,0 +1,82 @@
+"""Quick start: one button from nothing to both stages answering, and its steps while it runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from app import navigation, theme
+from app.components.command_line import command_line
+from app.components.error_panel import error_panel
+from app.components.relative_time import duration
+from app.components.step_list import step_list
+from app.context import backend
+from app.errors import shown
+from app.identity import actor, click_key, refusal
+from backend.domain.identity import Role
+from backend.domain.operations import Operation, OperationStatus
+
+PRESET = "fast"
+REFRESH = "1s"
+
+
+def offer() -> None:
+    """The first thing on a new installation."""
+    with theme.card("quickstart"):
+        st.subheader("From nothing to production in two minutes", anchor=False)
+        st.caption(
+            "Trains a model on this machine, evaluates it, registers and approves it as you, "
+            "and deploys it to staging and production. Then draw a digit."
+        )
+        _button("Quick start", ":material/bolt:")
+        command_line(f"python -m backend quickstart --preset {PRESET}")
+
+
+def _button(label: str, icon: str) -> None:
+    reason = refusal(Role.APPROVER, "run the quick start")
+    if st.button(label, key="quickstart", type="primary", icon=icon, disabled=bool(reason), help=reason or None):
+        with shown("Start the quick start"):
+            backend().quickstart.start(actor=actor(), preset=PRESET, key=click_key("quickstart"))
+            st.rerun()
+
+
+def follow(operation: Operation) -> None:
+    """The steps of a quick start that has not completed: live while it runs, with a way on when it failed."""
+    running = operation.status is OperationStatus.IN_PROGRESS
+    with theme.card("quickstart", "Quick start"):
+        st.fragment(_live, run_every=REFRESH if running else None)(operation.status)
+        if operation.status in (OperationStatus.FAILED, OperationStatus.INTERRUPTED):
+            error_panel(
+                key="quickstart",
+                what="The quick start did not get to its end. What was done is kept.",
+                why=operation.error,
+                next_step=operation.hint,
+            )
+            _button("Take it up again", ":material/resume:")
+
+
+def finished(operation: Operation) -> None:
+    """One line about a quick start that has just completed."""
+    if operation.ended_at is None or (datetime.now(UTC) - operation.ended_at).total_seconds() > 600:
+        return
+    took = duration(operation.ended_at - operation.started_at)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.success(
+            f"Quick start finished in {took}: version {operation.result['version']} serves on staging and production.",
+            icon=":material/task_alt:",
+        )
+        st.page_link(navigation.DRAW.file, label="Draw a digit", icon=navigation.DRAW.icon)
+
+
+def _live(status_when_drawn: OperationStatus) -> None:
+    with shown("Follow the quick start"):
+        operation = backend().quickstart.latest()
+        if operation is None or operation.status is not status_when_drawn:
+            st.rerun(scope="app")
+            return
+        now = datetime.now(UTC)
+        step_list(operation.steps, key="quickstart", now=now)
+        if operation.status is OperationStatus.IN_PROGRESS:
+            elapsed = duration(now - operation.started_at)
+            st.caption(f"{elapsed} so far, about two minutes in all. You may leave this page; it goes on.")
