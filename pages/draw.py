@@ -84,6 +84,16 @@ def answer_card(endpoint: Endpoint, answer: Prediction | DigitsError | None) -> 
         probability_bars(None if answer is None else answer.probabilities, key=f"bars_{stage.value}")
 
 
+def agreement(answers: list[Prediction]) -> None:
+    """Whether two stages say the same; nothing while fewer than two have answered."""
+    if len(answers) < 2:
+        return
+    if len({answer.label for answer in answers}) == 1:
+        st.badge("The stages agree", icon=":material/done_all:", color="green")
+    else:
+        st.badge("The stages disagree", icon=":material/call_split:", color="orange")
+
+
 def seen_card(seen: Pixels | None, strokes: list[Any], answer: Prediction | None) -> None:
     with theme.card("seen"), st.container(horizontal=True, gap="medium", vertical_alignment="center"):
         if seen is None:
@@ -143,11 +153,12 @@ def try_it(stages: list[Endpoint]) -> None:
         for column, endpoint in zip(st.columns(len(stages), gap="medium"), stages, strict=True):
             with column:
                 answer_card(endpoint, answers[endpoint.stage])
-        first = next((answer for answer in answers.values() if isinstance(answer, Prediction)), None)
-        seen_card(seen, strokes, first)
+        answered = [answer for answer in answers.values() if isinstance(answer, Prediction)]
+        agreement(answered)
+        seen_card(seen, strokes, answered[0] if answered else None)
 
 
-theme.header("Draw", "Draw a digit; the endpoint answers after every stroke")
+theme.header("Draw", "Draw a digit; staging and production answer after every stroke")
 with shown("Show the canvas"):
     endpoints = [endpoint for endpoint in map(queries.endpoint, Stage) if endpoint.wanted is not None]
     if not endpoints:

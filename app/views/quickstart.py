@@ -13,7 +13,7 @@ from app.components.relative_time import duration
 from app.components.step_list import step_list
 from app.context import backend
 from app.errors import shown
-from app.identity import actor, click_key, refusal
+from app.identity import actor, refusal
 from backend.domain.identity import Role
 from backend.domain.operations import Operation, OperationStatus
 
@@ -37,7 +37,7 @@ def _button(label: str, icon: str) -> None:
     reason = refusal(Role.APPROVER, "run the quick start")
     if st.button(label, key="quickstart", type="primary", icon=icon, disabled=bool(reason), help=reason or None):
         with shown("Start the quick start"):
-            backend().quickstart.start(actor=actor(), preset=PRESET, key=click_key("quickstart"))
+            backend().quickstart.start(actor=actor(), preset=PRESET)
             st.rerun()
 
 

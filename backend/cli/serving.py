@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import secrets
 import time
 from argparse import Namespace
 from datetime import UTC, datetime
@@ -63,7 +62,7 @@ def rollback(backend: Backend, options: Namespace) -> Answer:
 
 
 def quickstart(backend: Backend, options: Namespace) -> Answer:
-    operation_id = options.operation or f"quickstart-{secrets.token_hex(6)}"
+    operation_id = options.operation or backend.quickstart.next_id()
     operation = backend.quickstart.run(operation_id, actor=backend.actor, preset=options.preset)
     seconds = (operation.ended_at - operation.started_at).total_seconds() if operation.ended_at else None
     document = {

@@ -68,3 +68,40 @@ class Endpoint:
     @property
     def in_step(self) -> bool:
         return self.wanted == self.served
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointMetrics:
+    """What the server of a stage counts and times by itself, at one moment.
+
+    `requests` and `failed` count since `version` was loaded. Refused requests (a wrong shape, no JSON) are
+    in neither: Triton counts them nowhere. The quantiles are of the last minute, on the server, without the network;
+    None when nothing was asked in it. `queue_ms` and `compute_ms` are means per request since the version was loaded,
+    None before the first. `cpu` (0 to 1) and the memory, in bytes, are of the whole machine.
+    """
+
+    at: datetime
+    version: int
+    requests: int
+    failed: int
+    mean_batch: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    queue_ms: float | None
+    compute_ms: float | None
+    cpu: float
+    memory_used: int
+    memory_total: int
+
+
+def requests_per_second(before: EndpointMetrics, after: EndpointMetrics) -> float | None:
+    """The rate of answered requests between two looks; None when they cannot be compared.
+
+    They cannot across a switch or a restart of the server (it counts from zero again), nor at the same moment.
+    """
+    seconds = (after.at - before.at).total_seconds()
+    requests = after.requests - before.requests
+    if seconds <= 0 or requests < 0 or before.version != after.version:
+        return None
+    return requests / seconds

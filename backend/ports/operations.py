@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -12,11 +12,14 @@ from backend.domain.operations import Operation
 class Operations(Protocol):
     """The processes."""
 
-    def start(self, operation_id: str, verb: Sequence[str], *, attempt: int = 1) -> None:
+    def start(
+        self, operation_id: str, verb: Sequence[str], *, attempt: int = 1, before: Callable[[], None] | None = None
+    ) -> None:
         """Run `python -m backend <verb...>` detached from this process, at most once per id and attempt.
 
         Returns at once, also when the operation's process lives already. What the work does is in its own records;
-        what it printed is in `answer` and `output`.
+        what it printed is in `answer` and `output`. `before` is called once it is certain that this call starts the
+        attempt: from then on the operation reads as running, so a record written there is never taken for a dead one.
         """
         ...
 

@@ -71,16 +71,29 @@ class Quickstart:
             self._store.save(operation)
         return operation
 
-    def start(self, *, actor: Actor, preset: str, key: str) -> str:
-        """Start a quick start in a process of its own, or take up the last one if it failed; returns its id."""
-        actor.require(Role.APPROVER, "run the quick start")
+    def next_id(self) -> str:
+        """The quick start to work on: the last one, unless it completed; then the next number."""
         last = self.latest()
-        if last is not None and last.status is not OperationStatus.COMPLETED:
-            operation_id, attempt = last.id, last.attempt + (last.status is not OperationStatus.IN_PROGRESS)
-        else:
-            operation_id, attempt = f"{KIND}-{key[:12]}", 1
+        if last is None:
+            return f"{KIND}-1"
+        if last.status is not OperationStatus.COMPLETED:
+            return last.id
+        return f"{KIND}-{int(last.id.rpartition('-')[2]) + 1}"
+
+    def start(self, *, actor: Actor, preset: str) -> str:
+        """Start a quick start in a process of its own, or take up the last one if it failed; returns its id.
+
+        While one runs, starting again changes nothing.
+        """
+        actor.require(Role.APPROVER, "run the quick start")
+        operation_id, last = self.next_id(), self.latest()
+        attempt = 1
+        if last is not None and last.id == operation_id:
+            attempt = last.attempt + (last.status is not OperationStatus.IN_PROGRESS)
         verb = ["quickstart", "--preset", preset, "--operation", operation_id]
-        self._processes.start(operation_id, verb, attempt=attempt)
+        self._processes.start(
+            operation_id, verb, attempt=attempt, before=lambda: self._store.save(self._taken_up(operation_id, actor))
+        )
         return operation_id
 
     def run(self, operation_id: str, *, actor: Actor, preset: str) -> Operation:
@@ -90,7 +103,7 @@ class Quickstart:
         """
         actor.require(Role.APPROVER, "run the quick start")
         with self._processes.joined(operation_id):
-            self._operation = self._taken_up(operation_id, actor)
+            self._save(self._taken_up(operation_id, actor))
             try:
                 self._do(actor, preset)
             except DigitsError as error:
@@ -142,26 +155,24 @@ class Quickstart:
         return job
 
     def _taken_up(self, operation_id: str, actor: Actor) -> Operation:
+        """The record to go on with: a new one, the one that `start` has just written, or a failed one made ready."""
         try:
             last = self._store.get(operation_id)
         except NotFoundError:
             steps = tuple(Step(name=name) for name in STEPS)
-            operation = Operation(
-                id=operation_id, kind=KIND, requested_by=actor.name, started_at=self._clock(), steps=steps
-            )
-        else:
-            steps = tuple(step if step.status is StepStatus.COMPLETED else Step(name=step.name) for step in last.steps)
-            operation = replace(
-                last,
-                status=OperationStatus.IN_PROGRESS,
-                attempt=last.attempt + 1,
-                steps=steps,
-                ended_at=None,
-                error="",
-                hint="",
-            )
-        self._store.save(operation)
-        return operation
+            return Operation(id=operation_id, kind=KIND, requested_by=actor.name, started_at=self._clock(), steps=steps)
+        if last.status is OperationStatus.IN_PROGRESS:
+            return last
+        steps = tuple(step if step.status is StepStatus.COMPLETED else Step(name=step.name) for step in last.steps)
+        return replace(
+            last,
+            status=OperationStatus.IN_PROGRESS,
+            attempt=last.attempt + 1,
+            steps=steps,
+            ended_at=None,
+            error="",
+            hint="",
+        )
 
     @contextmanager
     def _step(self, name: str) -> Iterator[Callable[[str], None]]:

@@ -7,51 +7,21 @@ import re
 import signal
 import time
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Dashboard, ready
-from tests.fakes.freehand import strokes_of
+from tests.e2e.steps import button, draw, expect_answer
 
 TRAINING_MS = 240_000
 DEPLOYMENT_MS = 60_000
-ANSWER_MS = 10_000
 MODEL_ACCURACY = {"mnist": 0.985, "digits8x8": 0.90}
 """Floors far below what the fast preset reaches: below them something is broken, not slow."""
-
-
-def draw(page: Page, digit: int, *, width: float = 20.0) -> None:
-    """Clear the canvas and draw the digit with the mouse, a stroke at a time."""
-    canvas = page.locator(".st-key-digit_canvas canvas")
-    button(page, "draw_clear").click()
-    page.locator(".st-key-digit_canvas input[type=range]").fill(f"{width:g}")
-    box = canvas.bounding_box()
-    assert box is not None
-    scale = box["width"] / 280
-    # The second hand's seven has a crossbar: the bundled 8x8 digits know no other.
-    for stroke in strokes_of(digit, hand=1):
-        points = [(box["x"] + x * scale, box["y"] + y * scale) for x, y in stroke.points]
-        page.mouse.move(*points[0])
-        page.mouse.down()
-        for x, y in points[1:]:
-            page.mouse.move(x, y)
-        page.mouse.up()
-
-
-def button(page: Page, key: str) -> Locator:
-    """The button with this key; one with a tooltip is in the page twice, for desktop and phone."""
-    return page.locator(f".st-key-{key} button:visible")
-
-
-def expect_answer(page: Page, digit: int) -> None:
-    value = page.locator(".st-key-draw_result_staging [data-testid=stMetricValue]").first
-    expect(value).to_have_text(str(digit), timeout=ANSWER_MS)
 
 
 def test_from_nothing_to_an_answering_endpoint(page: Page, dashboard: Dashboard) -> None:
     # Nothing yet: the first page says where to begin.
     page.goto(dashboard.url)
-    expect(page.get_by_text("Train your first model")).to_be_visible(timeout=30_000)
-    page.get_by_role("link", name="Launch a training").click()
+    page.get_by_role("link", name="1. Train").click(timeout=30_000)
 
     # Launch with a double click: one job.
     launch = button(page, "launch_submit")

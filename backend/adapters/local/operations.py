@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -22,7 +22,9 @@ class LocalOperations:
         self._home = home
         self._environment = environment
 
-    def start(self, operation_id: str, verb: Sequence[str], *, attempt: int = 1) -> None:
+    def start(
+        self, operation_id: str, verb: Sequence[str], *, attempt: int = 1, before: Callable[[], None] | None = None
+    ) -> None:
         folder = self._home.operation(operation_id)
         try:
             lock = FileLock.acquire(folder / "lock")
@@ -34,6 +36,8 @@ class LocalOperations:
                 (folder / f"started-{attempt}").touch(exist_ok=False)
             except FileExistsError:
                 return
+            if before is not None:
+                before()
             try:
                 spawn_detached(
                     [sys.executable, "-m", "backend", *verb],

@@ -41,7 +41,7 @@ def world(tmp_path: Path, serving: FakeServing, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_from_nothing_to_both_stages(world: World) -> None:
-    operation = world.backend.quickstart.run("quickstart-a", actor=ADA, preset="fast")
+    operation = world.backend.quickstart.run("quickstart-1", actor=ADA, preset="fast")
     assert operation.status is OperationStatus.COMPLETED
     assert [(step.name, step.status) for step in operation.steps] == [(name, StepStatus.COMPLETED) for name in STEPS]
     version = world.backend.registry.get(1)
@@ -59,10 +59,10 @@ def test_it_is_taken_up_where_it_failed(world: World, serving: FakeServing, monk
 
     with monkeypatch.context() as patch:
         patch.setattr(serving, "deploy", broken)
-        failed = world.backend.quickstart.run("quickstart-a", actor=ADA, preset="fast")
+        failed = world.backend.quickstart.run("quickstart-1", actor=ADA, preset="fast")
     assert (failed.status, failed.error, failed.hint) == (OperationStatus.FAILED, "Port 18000 is taken.", "Free it.")
     assert [step.status for step in failed.steps[4:]] == [StepStatus.FAILED, StepStatus.PENDING]
-    again = world.backend.quickstart.run("quickstart-a", actor=ADA, preset="fast")
+    again = world.backend.quickstart.run("quickstart-1", actor=ADA, preset="fast")
     assert (again.status, again.attempt) == (OperationStatus.COMPLETED, 2)
     assert [job.name for job in world.backend.training.list_jobs()] == ["job-1"]
     assert len(world.backend.registry.list_versions()) == 1
@@ -70,11 +70,11 @@ def test_it_is_taken_up_where_it_failed(world: World, serving: FakeServing, monk
 
 def test_a_failed_training_is_trained_again(world: World) -> None:
     world.backend.launching.next_status.append(JobStatus.FAILED)  # type: ignore[attr-defined]
-    failed = world.backend.quickstart.run("quickstart-a", actor=ADA, preset="fast")
+    failed = world.backend.quickstart.run("quickstart-1", actor=ADA, preset="fast")
     assert failed.status is OperationStatus.FAILED
     assert "'job-1' is Failed. The loss became NaN." in failed.error
     assert failed.steps[0].status is StepStatus.FAILED
-    again = world.backend.quickstart.run("quickstart-a", actor=ADA, preset="fast")
+    again = world.backend.quickstart.run("quickstart-1", actor=ADA, preset="fast")
     assert again.status is OperationStatus.COMPLETED
     assert again.result["job"] == "job-2"
 
@@ -82,8 +82,8 @@ def test_a_failed_training_is_trained_again(world: World) -> None:
 def test_only_who_may_approve_may_begin(world: World) -> None:
     operator = Actor(name="bob", role=Role.OPERATOR)
     for begin in (
-        lambda: world.backend.quickstart.run("quickstart-a", actor=operator, preset="fast"),
-        lambda: world.backend.quickstart.start(actor=operator, preset="fast", key="k"),
+        lambda: world.backend.quickstart.run("quickstart-1", actor=operator, preset="fast"),
+        lambda: world.backend.quickstart.start(actor=operator, preset="fast"),
     ):
         with pytest.raises(PermissionDeniedError, match="'bob' may not run the quick start"):
             begin()
@@ -92,17 +92,32 @@ def test_only_who_may_approve_may_begin(world: World) -> None:
 
 def test_one_process_at_a_time_works_on_it(world: World) -> None:
     with (
-        world.backend.operations.joined("quickstart-a"),
-        pytest.raises(WrongStateError, match="'quickstart-a' is running already"),
+        world.backend.operations.joined("quickstart-1"),
+        pytest.raises(WrongStateError, match="'quickstart-1' is running already"),
     ):
-        world.backend.quickstart.run("quickstart-a", actor=ADA, preset="fast")
+        world.backend.quickstart.run("quickstart-1", actor=ADA, preset="fast")
 
 
 def test_one_whose_process_died_reads_interrupted(world: World) -> None:
-    done = world.backend.quickstart.run("quickstart-a", actor=ADA, preset="fast")
+    done = world.backend.quickstart.run("quickstart-1", actor=ADA, preset="fast")
     store = world.backend.quickstart._store
-    store.save(replace(done, id="quickstart-b", status=OperationStatus.IN_PROGRESS, ended_at=None))
-    store.save(replace(done, id="quickstart-a", started_at=done.started_at.replace(year=2020)))
+    store.save(replace(done, id="quickstart-2", status=OperationStatus.IN_PROGRESS, ended_at=None))
+    store.save(replace(done, id="quickstart-1", started_at=done.started_at.replace(year=2020)))
     latest = world.backend.quickstart.latest()
     assert latest is not None
-    assert (latest.id, latest.status) == ("quickstart-b", OperationStatus.INTERRUPTED)
+    assert (latest.id, latest.status) == ("quickstart-2", OperationStatus.INTERRUPTED)
+    assert world.backend.quickstart.next_id() == "quickstart-2"
+
+
+def test_starting_twice_starts_once_and_is_seen_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    spawned: list[list[str]] = []
+    monkeypatch.setattr("backend.adapters.local.operations.spawn_detached", lambda argv, **_: spawned.append(argv))
+    assert world.backend.quickstart.start(actor=ADA, preset="fast") == "quickstart-1"
+    with world.backend.operations.joined("quickstart-1"):  # as the process would
+        latest = world.backend.quickstart.latest()
+        assert latest is not None
+        assert (latest.id, latest.status) == ("quickstart-1", OperationStatus.IN_PROGRESS)
+        assert world.backend.quickstart.start(actor=ADA, preset="fast") == "quickstart-1"
+    assert len(spawned) == 1
+    assert world.backend.quickstart.run("quickstart-1", actor=ADA, preset="fast").attempt == 1
+    assert world.backend.quickstart.next_id() == "quickstart-2"

@@ -1,0 +1,91 @@
+"""Load tests: what is asked of an endpoint, and what is made of the answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Final
+
+from backend.errors import InvalidInputError
+
+MAX_CONCURRENCY: Final = 64
+MAX_SECONDS: Final = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadPlan:
+    """A closed loop: each of `concurrency` connections sends its next request when the last one was answered.
+
+    Raises `InvalidInputError` outside of 1 to 64 connections and 1 to 30 seconds.
+    """
+
+    concurrency: int
+    seconds: int
+
+    def __post_init__(self) -> None:
+        _require("concurrency", self.concurrency, MAX_CONCURRENCY)
+        _require("seconds", self.seconds, MAX_SECONDS)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shot:
+    """One request: when it was due and when it was done (seconds of one monotonic clock), and what came of it.
+
+    `version` answered, 0 when none did; `failure` is the kind of failure in a word or two, empty for an answer.
+    """
+
+    due: float
+    done: float
+    version: int = 0
+    failure: str = ""
+
+    @property
+    def latency_ms(self) -> float:
+        return (self.done - self.due) * 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadResult:
+    """What a load test found.
+
+    `requests` counts all that were sent, `failed` those that got no answer, `failures` them by kind. The rate and the
+    quantiles are of the answered ones; the quantiles are None when there are none.
+    """
+
+    requests: int
+    failed: int
+    failures: Mapping[str, int]
+    versions: tuple[int, ...]
+    seconds: float
+    per_second: float
+    p50_ms: float | None
+    p99_ms: float | None
+
+
+def summarise(shots: Sequence[Shot]) -> LoadResult:
+    """The result of the shots; they may be in any order, and none at all."""
+    answered = [shot for shot in shots if not shot.failure]
+    latencies = sorted(shot.latency_ms for shot in answered)
+    seconds = max(shot.done for shot in shots) - min(shot.due for shot in shots) if shots else 0.0
+    return LoadResult(
+        requests=len(shots),
+        failed=len(shots) - len(answered),
+        failures=Counter(shot.failure for shot in shots if shot.failure),
+        versions=tuple(sorted({shot.version for shot in answered})),
+        seconds=seconds,
+        per_second=len(answered) / seconds if seconds > 0 else 0.0,
+        p50_ms=quantile(latencies, 0.5),
+        p99_ms=quantile(latencies, 0.99),
+    )
+
+
+def quantile(ordered: Sequence[float], share: float) -> float | None:
+    """The least of the ascending values that `share` (0 to 1) of them do not exceed; None when there are none."""
+    return ordered[max(0, ceil(share * len(ordered)) - 1)] if ordered else None
+
+
+def _require(name: str, value: int, most: int) -> None:
+    if not 1 <= value <= most:
+        raise InvalidInputError(f"The load test's {name} is {value}, expected 1 to {most}.")

@@ -1,0 +1,21 @@
+"""Asking an endpoint as hard as many clients would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from backend.domain.loadtest import LoadPlan, Shot
+
+Progress = Callable[[float, int, int], None]
+"""Called about once a second with the seconds gone, the requests finished and, of these, the failed ones."""
+
+
+class LoadGenerator(Protocol):
+    def closed_loop(self, url: str, plan: LoadPlan, progress: Progress) -> Sequence[Shot]:
+        """Ask the server at `url` about known digits, one at a time per connection, until the plan's time is over.
+
+        Returns one shot per request, in no order; a request that fails is a shot too, and nothing is raised for it.
+        None begins after the plan's time, and each has two seconds.
+        """
+        ...
