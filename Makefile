@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: help run test test-fast check format lock stop clean setup setup-test
+.PHONY: help run test test-fast check bench format lock stop clean setup setup-test
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -24,6 +24,9 @@ check: setup-test  ## format, lint, types, layers
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
 	@$(PY) -m pytest -q tests/architecture
+
+bench: setup-test  ## measure, side by side; writes docs/benchmarks.md
+	@$(PY) -m tests.bench.first_light
 
 format: setup-test  ## format and mend what the linter can
 	@$(PY) -m ruff format .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,8 @@ def evaluate(onnx_file: Path, images: npt.NDArray[np.uint8], labels: npt.NDArray
 
 def predict(onnx_file: Path, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """The ten probabilities of each image uint8 [n, 28, 28], as float32 [n, 10]."""
+    # ONNX Runtime reports to its maker by default since 1.29; the choice is read once, when it is first imported.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     session = onnxruntime.InferenceSession(onnx_file, providers=["CPUExecutionProvider"])

@@ -125,6 +125,16 @@ def test_files_stay_small_and_named_for_what_they_do(path: Path) -> None:
     assert path.stem not in ("utils", "helpers", "common", "misc")
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_who_imports_onnx_runtime_silences_it_first(path: Path) -> None:
+    """Its telemetry is on by default; the embedded server's copy is silenced by the environment it is started with."""
+    text = path.read_text()
+    found = re.search(r"^\s*import onnxruntime", text, re.MULTILINE)
+    if found is None or path.parent.name == "backend_onnxruntime":
+        return
+    assert 'os.environ["ORT_DISABLE_TELEMETRY"] = "1"' in text[: found.start()]
+
+
 def test_a_platform_is_never_asked_for_by_name() -> None:
     asking = [module_of(path) for path in SOURCES if re.search(r"(?<!sys\.)\bplatform ==", path.read_text())]
     assert [name for name in asking if name != "backend.bootstrap"] == []

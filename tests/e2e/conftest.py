@@ -93,14 +93,19 @@ def wait_for_health(dashboard: Dashboard) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def find_chromium() -> str:
+    """The browser that the set-up found or installed."""
     spec = importlib.util.spec_from_file_location("project_setup", ROOT / ".ci" / "setup.py")
     assert spec is not None and spec.loader is not None
     setup = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(setup)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=setup.find_chromium(), args=FLAGS)
-        yield chromium
-        chromium.close()
+    return str(setup.find_chromium())
 
 
 @pytest.hookimpl(wrapper=True)

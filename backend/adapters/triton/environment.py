@@ -46,6 +46,7 @@ class ServingEnvironment:
             "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
             "LD_LIBRARY_PATH": ":".join(map(str, self.library_path)),
             "LC_ALL": "C.UTF-8",
+            "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime reports to its maker by default since 1.29
         }
 
 

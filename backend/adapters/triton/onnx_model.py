@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,8 @@ def require_servable(content: bytes) -> None:
 
     Takes about 0.3 s the first time: onnx and ONNX Runtime are imported here, for deployments only.
     """
+    # ONNX Runtime reports to its maker by default since 1.29; the choice is read once, when it is first imported.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime as ort
 
     _require_self_contained(content)
