@@ -77,7 +77,7 @@ def answer_card(endpoint: Endpoint, answer: Prediction | DigitsError | None) -> 
                 next_step=answer.hint,
             )
             return
-        with st.container(horizontal=True, horizontal_alignment="distribute"):
+        with st.container(horizontal=True, horizontal_alignment="distribute", gap="small"):
             st.metric("Digit", "–" if answer is None else str(answer.label), width="content")
             st.metric("Confidence", "–" if answer is None else percent(max(answer.probabilities)), width="content")
             st.metric("Latency", "–" if answer is None else f"{answer.latency_ms:.1f} ms", width="content")

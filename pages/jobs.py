@@ -33,7 +33,8 @@ def matching(jobs: list[TrainingJob], text: str, statuses: list[str]) -> list[Tr
 
 
 def curve(job: TrainingJob) -> list[float]:
-    return [point.values[OBJECTIVE] for point in queries.metric_points(job.name) if OBJECTIVE in point.values]
+    read = queries.finished_metric_points if job.status.is_terminal else queries.metric_points
+    return [point.values[OBJECTIVE] for point in read(job.name) if OBJECTIVE in point.values]
 
 
 def clear_filter() -> None:

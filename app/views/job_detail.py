@@ -12,6 +12,7 @@ from app import navigation, queries, theme
 from app.components.error_panel import error_panel
 from app.components.log_viewer import log_viewer
 from app.components.metric_chart import metric_chart
+from app.components.notice import notice
 from app.components.relative_time import duration, relative_time
 from app.context import backend
 from app.errors import shown
@@ -33,8 +34,8 @@ def job_detail(job: TrainingJob) -> None:
             why=job.failure_reason,
             next_step="Read the end of the log below; Clone launches it again with other values.",
         )
-    for notice in job.notices:
-        st.info(notice, icon=":material/info:")
+    for number, text in enumerate(job.notices):
+        notice(text, key=f"job_{number}")
     ended = job.status.is_terminal
     # A finished job no longer changes: it is drawn once and costs nothing more.
     st.fragment(_live, run_every=None if ended else REFRESH)(job.name, job.status)
@@ -98,9 +99,7 @@ def _chart(job: TrainingJob, points: Sequence[MetricPoint], names: dict[str, str
     """Over passes, in fractions of one: reports within an epoch and at its end lie on one axis."""
     epochs = float(job.request.hyperparameters["epochs"])
     series = {
-        label: [
-            (p.values["progress"] * epochs, p.values[name]) for p in points if {name, "progress"} <= p.values.keys()
-        ]
+        label: [(p.values["epoch"], p.values[name]) for p in points if {name, "epoch"} <= p.values.keys()]
         for label, name in names.items()
     }
     if not any(series.values()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import navigation, queries, theme
+from app.components.notice import notice
 from app.components.relative_time import relative_time
 from app.components.status_badge import status_badge
 from backend.domain.promotion import Outcome
@@ -31,6 +32,6 @@ def stage_card(stage: Stage) -> None:
                 relative_time(last.ended_at, before=f"{last.requested_by},")
             st.badge(shown.sha256[:12], icon=":material/fingerprint:", color="gray", help="SHA-256 of the archive")
         if endpoint.detail and endpoint.status is not EndpointStatus.IN_SERVICE:
-            st.warning(endpoint.detail, icon=":material/warning:")
+            notice(endpoint.detail, key=f"stage_{stage.value}", kind="warning")
         if endpoint.status is EndpointStatus.IN_SERVICE:
             st.page_link(navigation.DRAW.file, label="Draw a digit", icon=navigation.DRAW.icon)

@@ -186,10 +186,15 @@ def test_a_stopped_training_ends_cleanly_with_143(tmp_path: Path) -> None:
     assert list(tmp_path.glob("wandb/offline-run-*-tiny/run-tiny.wandb"))
 
 
-@pytest.mark.skipif(not os.environ.get("DIGITS_DATA"), reason="DIGITS_DATA names no MNIST")
-def test_some_thousand_real_images_teach_it_to_read_freehand_digits(tmp_path: Path) -> None:
+# The bundled digits are in every installation; real MNIST is trained on wherever the machine was given it.
+READS = {"digits8x8": (45, 0.95), "mnist": (54, 0.97)}
+"""Of 60 freehand digits at least so many read right, and the least test accuracy."""
+
+
+@pytest.mark.parametrize("dataset", READS if os.environ.get("DIGITS_DATA") else ["digits8x8"])
+def test_a_short_training_teaches_it_to_read_freehand_digits(dataset: str, tmp_path: Path) -> None:
     subprocess.run(
-        command(dataset="mnist", limit=12_000, epochs=2, lr=8e-3, batch_size=64),
+        command(dataset=dataset, limit=12_000, epochs=2, lr=8e-3, batch_size=64),
         cwd=tmp_path, env=environment(tmp_path), timeout=180, check=True,
     )  # fmt: skip
 
@@ -198,5 +203,6 @@ def test_some_thousand_real_images_teach_it_to_read_freehand_digits(tmp_path: Pa
         for hand in (0, 1) for width in PEN_WIDTHS for digit in range(10)
     ]  # fmt: skip
     predicted = predict(tmp_path / "model" / "mnist" / "1" / "model.onnx", np.stack(drawn)).argmax(axis=1)
-    assert (predicted == np.tile(np.arange(10), 6)).sum() >= 54
-    assert output(tmp_path, "evaluation.json")["accuracy"] > 0.97
+    least_read, least_accuracy = READS[dataset]
+    assert (predicted == np.tile(np.arange(10), 6)).sum() >= least_read
+    assert output(tmp_path, "evaluation.json")["accuracy"] > least_accuracy
