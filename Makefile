@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: help run test test-fast check bench screenshots format lock stop clean setup setup-test
+.PHONY: help run test test-fast check bench campaign screenshots format lock stop clean setup setup-test
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -27,6 +27,9 @@ check: setup-test  ## format, lint, types, layers
 
 bench: setup-test  ## measure, side by side; writes docs/benchmarks.md
 	@$(PY) -m tests.bench.first_light
+
+campaign: setup-test  ## the long proofs; writes docs/reliability.md
+	@$(PY) -m tests.campaign.switch
 
 screenshots: setup-test  ## remake the pictures in docs/images
 	@$(PY) -m tests.bench.screenshots

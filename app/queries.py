@@ -16,7 +16,7 @@ from backend.domain.jobs import LogChunk, MetricPoint, TrainingJob
 from backend.domain.prediction import HardExample
 from backend.domain.promotion import Deployment
 from backend.domain.registry import ModelVersion
-from backend.domain.serving import Endpoint, Stage
+from backend.domain.serving import Endpoint, EndpointMetrics, Stage
 
 LIVE_SECONDS: Final = 1.0
 """Pages look every two seconds: nobody sees anything older than three."""
@@ -41,6 +41,12 @@ def metric_points(name: str) -> Sequence[MetricPoint]:
     return backend().training.metric_points(name)
 
 
+@st.cache_data(ttl=3600, max_entries=1000, show_spinner=False)
+def finished_metric_points(name: str) -> Sequence[MetricPoint]:
+    """The reports of a job that has ended: they never change."""
+    return backend().training.metric_points(name)
+
+
 @st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
 def log_tail(name: str) -> LogChunk:
     """The end of the job's log."""
@@ -57,6 +63,12 @@ def versions() -> Sequence[ModelVersion]:
 def endpoint(stage: Stage) -> Endpoint:
     """What the stage serves now."""
     return backend().serving.describe(stage)
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def endpoint_metrics(stage: Stage) -> EndpointMetrics:
+    """What the stage's server counts and times. Raises `EndpointUnavailableError`."""
+    return backend().serving.measure(stage)
 
 
 @st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)

@@ -32,5 +32,11 @@ class Key(StrEnum):
     SESSION = "session"
     """Random name of this session: the other part."""
 
+    LOOKS = "looks"
+    """The last two looks at each stage's metrics: a rate needs two."""
+
+    DELETING = "deleting"
+    """Id of the operation by which this session deletes an endpoint."""
+
     DOCTOR = "doctor"
     """Id of the doctor's operation that this session looks at."""

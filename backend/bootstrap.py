@@ -19,6 +19,7 @@ from backend.adapters.local.operations import LocalOperations
 from backend.adapters.local.probes import local_probes
 from backend.adapters.local.registry import LocalRegistry
 from backend.adapters.local.training import LocalTraining
+from backend.adapters.triton.load import TritonLoad
 from backend.domain.identity import Actor
 from backend.ports.audit import AuditLog
 from backend.ports.deployments import DeploymentStore
@@ -29,6 +30,7 @@ from backend.ports.serving import ServingPlatform
 from backend.ports.training import TrainingPlatform
 from backend.services.auditing import Auditor
 from backend.services.doctor import Doctor
+from backend.services.endpoints import Endpoints
 from backend.services.launching import Launching
 from backend.services.prediction import PredictionService
 from backend.services.promotion import Promotion
@@ -54,6 +56,7 @@ class Backend:
     registration: Registration
     promotion: Promotion
     prediction: PredictionService
+    endpoints: Endpoints
     quickstart: Quickstart
     doctor: Doctor
 
@@ -89,6 +92,7 @@ def connect(settings: Settings) -> Backend:
         registration=registration,
         promotion=promotion,
         prediction=PredictionService(serving, examples, auditor, _now),
+        endpoints=Endpoints(serving, TritonLoad(), auditor),
         quickstart=Quickstart(
             training=training,
             launching=launching,

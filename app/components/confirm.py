@@ -39,14 +39,16 @@ def confirm(
     apply: Callable[[], None],
     icon: str | None = None,
     details: Callable[[], None] | None = None,
+    must_type: str = "",
 ) -> None:
     """Ask `question` ("Promote v14 to staging?") and, on the button `verb` ("Promote v14"), call `apply` once.
 
     Call it in the run in which the button that leads here was clicked. `consequences` are sentences shown as they
-    are; `details` may show more (a diff, gates). `apply` must be quick: long work belongs to an operation that it
-    starts. When it returns, the dialog closes and the page runs again; a `DigitsError` is shown in the dialog.
+    are; `details` may show more (a diff, gates); with `must_type`, the button waits until that was typed. `apply` must
+    be quick: long work belongs to an operation that it starts. When it returns, the dialog closes and the page runs
+    again; a `DigitsError` is shown in the dialog.
     """
-    st.dialog(question, icon=icon)(_body)(Once(), verb, consequences, apply, details)
+    st.dialog(question, icon=icon)(_body)(Once(), verb, consequences, apply, details, must_type)
 
 
 def _body(
@@ -55,6 +57,7 @@ def _body(
     consequences: Sequence[str],
     apply: Callable[[], None],
     details: Callable[[], None] | None,
+    must_type: str,
 ) -> None:
     for sentence in consequences:
         with st.container(horizontal=True, wrap=False, gap="small"):
@@ -62,13 +65,20 @@ def _body(
             st.text(sentence, width="stretch")
     if details is not None:
         details()
+    # Compared here, not in the browser; Streamlit refuses the click of a button that was drawn disabled.
+    typed = not must_type or must_type == st.text_input(f"Type {must_type} to confirm", key="confirm_typed", live=True)
     if once.error is not None:
         error_panel(key="confirm", what=once.error.message, next_step=once.error.hint)
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Cancel" if once.error is None else "Close", key="confirm_cancel"):
             st.rerun()
         st.button(
-            verb, key="confirm_apply", type="primary", disabled=once.phase != "open", on_click=once.run, args=(apply,)
+            verb,
+            key="confirm_apply",
+            type="primary",
+            disabled=once.phase != "open" or not typed,
+            on_click=once.run,
+            args=(apply,),
         )
     if once.phase == "done" and once.error is None:
         st.rerun()

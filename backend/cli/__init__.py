@@ -7,7 +7,9 @@ Exit codes: 0 done, 1 the work ended badly, 2 invalid input, 3 not found, 4 refu
 from __future__ import annotations
 
 import json
+import os
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 
 from backend.bootstrap import connect
@@ -22,18 +24,23 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     options = build_parser().parse_args(arguments)
     try:
+        return _run(options)
+    except KeyboardInterrupt:
+        print("Interrupted. Work that was launched goes on: `python -m backend jobs list` shows it.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough. Python would complain again when it flushes standard output at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(options: Namespace) -> int:
+    try:
         document, text, code = options.run(connect(load_settings()), options)
     except DigitsError as error:
         if options.json:
             print(json.dumps({"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint}}))
         print(f"{error.message}\n  next: {error.hint}" if error.hint else error.message, file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("Interrupted. Work that was launched goes on: `python -m backend jobs list` shows it.", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader (`| head`) has seen enough; Python would complain again while closing standard output.
-        sys.stdout = None
-        return 0
-    print(json.dumps(document, indent=2) if options.json else text)
+    print(json.dumps(document, indent=2) if options.json else text, flush=True)
     return int(code)

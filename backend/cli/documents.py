@@ -9,10 +9,11 @@ from typing import Any
 from backend.domain.audit import AuditEvent
 from backend.domain.evaluation import Evaluation
 from backend.domain.jobs import TrainingJob
+from backend.domain.loadtest import LoadPlan, LoadResult
 from backend.domain.prediction import HardExample
 from backend.domain.promotion import Deployment
 from backend.domain.registry import ModelVersion
-from backend.domain.serving import Endpoint, ServedModel
+from backend.domain.serving import Endpoint, ServedModel, Stage
 from backend.domain.steps import Step
 
 Document = dict[str, Any]
@@ -84,6 +85,21 @@ def endpoint_document(endpoint: Endpoint) -> Document:
         "url": endpoint.url,
         "since": time_text(endpoint.since),
         "detail": endpoint.detail,
+    }
+
+
+def load_document(stage: Stage, plan: LoadPlan, result: LoadResult) -> Document:
+    return {
+        "stage": stage.value,
+        "concurrency": plan.concurrency,
+        "seconds": plan.seconds,
+        "requests": result.requests,
+        "failed": result.failed,
+        "failures": dict(result.failures),
+        "versions": list(result.versions),
+        "per_second": round(result.per_second, 1),
+        "p50_ms": None if result.p50_ms is None else round(result.p50_ms, 3),
+        "p99_ms": None if result.p99_ms is None else round(result.p99_ms, 3),
     }
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, _SubParsersAction
 from pathlib import Path
 
-from backend.cli import jobs, models, serving
+from backend.cli import endpoints, jobs, models, serving
+from backend.domain.loadtest import MAX_CONCURRENCY, MAX_SECONDS
 from backend.domain.serving import Stage
 from backend.domain.training import PRESETS
 
@@ -90,8 +91,17 @@ def _add_serving(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParse
         )
         verb.add_argument("--deployment", default="", metavar="ID", help="id of the record, to follow it elsewhere")
 
-    endpoints = verbs.add_parser("endpoints", parents=[common], help="what the stages serve")
-    endpoints.set_defaults(run=serving.endpoints)
+    both = verbs.add_parser("endpoints", parents=[common], help="what the stages serve; delete one")
+    both.set_defaults(run=endpoints.list_endpoints)
+    delete = both.add_subparsers(metavar="ACTION").add_parser("delete", parents=[common], help="stop serving a stage")
+    delete.add_argument("--stage", choices=_STAGES, required=True)
+    delete.set_defaults(run=endpoints.delete)
+
+    load = verbs.add_parser("loadtest", parents=[common], help="ask a stage as hard as many clients would")
+    load.add_argument("--stage", choices=_STAGES, default=Stage.STAGING.value)
+    load.add_argument("--concurrency", type=int, default=8, help=f"connections, 1 to {MAX_CONCURRENCY}")
+    load.add_argument("--seconds", type=int, default=10, help=f"1 to {MAX_SECONDS}")
+    load.set_defaults(run=endpoints.load_test)
 
     predict = verbs.add_parser("predict", parents=[common], help="ask a stage about image files")
     predict.add_argument("--stage", choices=_STAGES, default=Stage.STAGING.value)

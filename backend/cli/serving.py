@@ -1,4 +1,4 @@
-"""quickstart, promote, rollback, endpoints, predict, hard-examples, audit, doctor, stop."""
+"""quickstart, promote, rollback, predict, hard-examples, audit, doctor, stop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from backend.bootstrap import Backend
 from backend.cli.documents import (
     Answer,
     deployment_document,
-    endpoint_document,
     event_document,
     example_document,
     served_document,
@@ -80,22 +79,6 @@ def quickstart(backend: Backend, options: Namespace) -> Answer:
     rows = [{"step": step.name, "status": step.status.value, "detail": step.detail} for step in operation.steps]
     good = operation.status is OperationStatus.COMPLETED
     return document, table(rows, "") + f"\n{operation.status.value} in {seconds:.0f} s", 0 if good else 1
-
-
-def endpoints(backend: Backend, options: Namespace) -> Answer:
-    described = [backend.serving.describe(stage) for stage in Stage]
-    rows = [
-        {
-            "stage": endpoint.stage.value,
-            "status": endpoint.status.value,
-            "wanted": endpoint.wanted.version if endpoint.wanted else "",
-            "served": endpoint.served.version if endpoint.served else "",
-            "url": endpoint.url,
-            "detail": endpoint.detail,
-        }
-        for endpoint in described
-    ]
-    return [endpoint_document(endpoint) for endpoint in described], table(rows, ""), 0
 
 
 def predict(backend: Backend, options: Namespace) -> Answer:

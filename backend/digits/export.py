@@ -51,7 +51,7 @@ def export(model: keras.Model, folder: Path, check_images: npt.NDArray[np.uint8]
     against the Keras model on `check_images` uint8 [n, 28, 28]: raises `ExportError` if a label differs, or a
     probability by more than 1e-4.
     """
-    proto = _named(_convert(model))
+    proto = _canonical(_named(_convert(model)))
     onnx.checker.check_model(proto, full_check=True)
     version = folder / _MODEL / "1"
     version.mkdir(parents=True, exist_ok=True)
@@ -99,4 +99,29 @@ def _named(proto: Any) -> Any:
     output.name = OUTPUT_NAME
     for tensor in (image, output):
         tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
+    return proto
+
+
+def _canonical(proto: Any) -> Any:
+    """Inner tensors named and stored in the order of their use, so that the same weights give the same bytes.
+
+    The converter names what it folds in an order that changes from process to process; a digest must not.
+    """
+    graph = proto.graph
+    names = {name: name for name in (INPUT_NAME, OUTPUT_NAME, "")}
+    for node in graph.node:
+        for name in (*node.input, *node.output):
+            names.setdefault(name, f"tensor_{len(names)}")
+    for number, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{number}"
+        node.input[:] = [names[name] for name in node.input]
+        node.output[:] = [names[name] for name in node.output]
+    used = [tensor for tensor in graph.initializer if tensor.name in names]
+    order = list(names)
+    used.sort(key=lambda tensor: order.index(tensor.name))
+    for tensor in used:
+        tensor.name = names[tensor.name]
+    del graph.initializer[:]
+    graph.initializer.extend(used)
+    del graph.value_info[:]
     return proto

@@ -31,12 +31,13 @@ class LoadPlan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shot:
-    """One request: when it was due and when it was done (seconds of one monotonic clock), and what came of it.
+    """One request: when it was due, sent and done (seconds of one monotonic clock), and what came of it.
 
     `version` answered, 0 when none did; `failure` is the kind of failure in a word or two, empty for an answer.
     """
 
     due: float
+    sent: float
     done: float
     version: int = 0
     failure: str = ""

@@ -77,7 +77,8 @@ class EndpointMetrics:
     `requests` and `failed` count since `version` was loaded. Refused requests (a wrong shape, no JSON) are
     in neither: Triton counts them nowhere. The quantiles are of the last minute, on the server, without the network;
     None when nothing was asked in it. `queue_ms` and `compute_ms` are means per request since the version was loaded,
-    None before the first. `cpu` (0 to 1) and the memory, in bytes, are of the whole machine.
+    None before the first. `cpu` (0 to 1) and the memory, in bytes, are of the whole machine; None until the server,
+    which looks every two seconds, has looked.
     """
 
     at: datetime
@@ -90,9 +91,9 @@ class EndpointMetrics:
     p99_ms: float | None
     queue_ms: float | None
     compute_ms: float | None
-    cpu: float
-    memory_used: int
-    memory_total: int
+    cpu: float | None
+    memory_used: int | None
+    memory_total: int | None
 
 
 def requests_per_second(before: EndpointMetrics, after: EndpointMetrics) -> float | None:

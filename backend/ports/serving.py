@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.domain.prediction import Answer
-from backend.domain.serving import Endpoint, ServedModel, Stage
+from backend.domain.serving import Endpoint, EndpointMetrics, ServedModel, Stage
 from backend.domain.steps import StepStatus
 
 Report = Callable[[str, StepStatus, str], None]
@@ -46,6 +46,14 @@ class ServingPlatform(Protocol):
 
         Raises `EndpointUnavailableError` when nothing is deployed or it does not answer, and
         `DeploymentFailedError` when it answers nonsense (other shapes, or rows that do not sum to 1).
+        """
+        ...
+
+    def measure(self, stage: Stage) -> EndpointMetrics:
+        """What the stage's server counts and times by itself about the version it serves, within a second.
+
+        Asking changes nothing that is counted; what supervises the endpoint asks it too, and that is counted.
+        Raises `EndpointUnavailableError` when nothing is deployed, or what serves does not say.
         """
         ...
 

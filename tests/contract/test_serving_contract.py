@@ -53,6 +53,8 @@ class TestBeforeAnything:
         assert endpoint.served is None
         with pytest.raises(EndpointUnavailableError):
             bench.platform.predict(STAGE, canary_images())
+        with pytest.raises(EndpointUnavailableError):
+            bench.platform.measure(STAGE)
 
     def test_deleting_suspending_and_resuming_nothing_is_no_error(self, bench: Bench) -> None:
         bench.platform.resume(STAGE)
@@ -115,6 +117,30 @@ class TestServing:
             np.array(soft.probabilities), abs=1e-5
         )
 
+    def test_a_stage_counts_and_times_what_it_answers(self, bench: Bench, tmp_path: Path) -> None:
+        deploy(bench, tmp_path, 4)
+        before = bench.platform.measure(STAGE)
+        for _ in range(5):
+            bench.platform.predict(STAGE, canary_images())
+        # A server may publish its counts a moment late; its supervisor may ask it meanwhile.
+        bench.wait_until(lambda: bench.platform.measure(STAGE).requests >= before.requests + 5)
+        after = bench.platform.measure(STAGE)
+        assert (before.version, after.version) == (4, 4)
+        assert after.at > before.at
+        assert after.failed == 0
+        assert after.mean_batch is not None and 1 <= after.mean_batch <= 64
+        quantiles = (after.p50_ms, after.p95_ms, after.p99_ms)
+        assert None not in quantiles and 0 < after.p50_ms <= after.p95_ms <= after.p99_ms < 2000
+        assert after.compute_ms is not None and 0 < after.compute_ms < 2000
+        assert after.queue_ms is not None and after.queue_ms >= 0
+        bench.wait_until(
+            lambda: bench.platform.measure(STAGE).cpu is not None
+        )  # of the machine, looked at now and then
+        machine = bench.platform.measure(STAGE)
+        assert machine.cpu is not None and 0 <= machine.cpu <= 1
+        assert machine.memory_used is not None and machine.memory_total is not None
+        assert 0 < machine.memory_used < machine.memory_total
+
     def test_a_suspended_stage_is_down_until_it_is_resumed(self, bench: Bench, tmp_path: Path) -> None:
         target = deploy(bench, tmp_path)
         bench.platform.suspend(STAGE)
@@ -124,6 +150,8 @@ class TestServing:
         assert endpoint.detail
         with pytest.raises(EndpointUnavailableError):
             bench.platform.predict(STAGE, canary_images())
+        with pytest.raises(EndpointUnavailableError):
+            bench.platform.measure(STAGE)
         bench.platform.resume(STAGE)
         bench.wait_until(lambda: bench.platform.describe(STAGE).status is EndpointStatus.IN_SERVICE)
         assert bench.platform.predict(STAGE, canary_images()).version == 1

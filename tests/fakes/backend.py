@@ -19,13 +19,16 @@ from backend.adapters.local.operations import LocalOperations
 from backend.adapters.local.packing import pack, sha256_of
 from backend.adapters.local.registry import LocalRegistry
 from backend.adapters.local.training import LocalTraining
+from backend.adapters.triton.load import TritonLoad
 from backend.bootstrap import Backend
 from backend.domain.identity import Actor, Role
 from backend.domain.jobs import JobStatus, MetricPoint, TrainingRequest
 from backend.domain.training import resolve
+from backend.ports.load import LoadGenerator
 from backend.ports.serving import ServingPlatform
 from backend.services.auditing import Auditor
 from backend.services.doctor import Doctor
+from backend.services.endpoints import Endpoints
 from backend.services.launching import Launching
 from backend.services.prediction import PredictionService
 from backend.services.promotion import Promotion
@@ -49,8 +52,15 @@ class World:
     def acting_as(self, role: Role) -> World:
         return replace(self, backend=replace(self.backend, actor=Actor(name="ada", role=role)))
 
-    def add_job(self, name: str, status: JobStatus = JobStatus.COMPLETED, *, created: datetime = NOON) -> None:
-        """A job with a past: `status` it is in now; a completed one has its archives."""
+    def add_job(
+        self,
+        name: str,
+        status: JobStatus = JobStatus.COMPLETED,
+        *,
+        created: datetime = NOON,
+        sharpness: float = 1.0,
+    ) -> None:
+        """A job with a past: `status` it is in now; a completed one has its archives, the model's by `sharpness`."""
         hyperparameters = resolve("fast", {})
         request = TrainingRequest(
             name=name, preset="fast", hyperparameters=hyperparameters, requested_by="ada", key=f"key-{name}"
@@ -76,7 +86,7 @@ class World:
         if status is JobStatus.COMPLETED:
             folder = self.home.job(name)
             folder.output_data.mkdir(parents=True)
-            good_archive(folder.archive)
+            good_archive(folder.archive, sharpness=sharpness)
             (folder.output_data / "evaluation.json").write_text(json.dumps(trainer.evaluation()))
             pack(folder.output_data, folder.output_archive)
             sha256 = sha256_of(folder.archive)
@@ -91,7 +101,7 @@ class World:
         folder.log.write_text(f"log of {name}\n")
 
 
-def make_world(root: Path, serving: ServingPlatform) -> World:
+def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None = None) -> World:
     home = Home(root)
     database = Database(home.database)
     store = JobStore(database, home)
@@ -120,6 +130,7 @@ def make_world(root: Path, serving: ServingPlatform) -> World:
         registration=registration,
         promotion=promotion,
         prediction=PredictionService(serving, examples, auditor, now),
+        endpoints=Endpoints(serving, load or TritonLoad(), auditor),
         quickstart=Quickstart(
             training=training,
             launching=launching,

@@ -20,9 +20,10 @@ from backend.adapters.triton.archive import Archive, read_archive
 from backend.adapters.triton.canary import canary_images, require_canaries
 from backend.adapters.triton.client import require_images
 from backend.adapters.triton.onnx_model import require_servable
+from backend.domain.loadtest import quantile
 from backend.domain.prediction import Answer
 from backend.domain.promotion import STEPS
-from backend.domain.serving import Endpoint, EndpointStatus, ServedModel, Stage
+from backend.domain.serving import Endpoint, EndpointMetrics, EndpointStatus, ServedModel, Stage
 from backend.domain.steps import StepStatus
 from backend.errors import ArchiveRejectedError, DigitsError, EndpointUnavailableError, StageBusyError
 from backend.ports.serving import Report, ServingPlatform
@@ -36,6 +37,7 @@ class FakeServing:
         self._sessions: dict[Stage, ort.InferenceSession] = {}
         self._endpoints: dict[Stage, Endpoint] = {}
         self._suspended: set[Stage] = set()
+        self._latencies: dict[Stage, list[float]] = {}
 
     def describe(self, stage: Stage) -> Endpoint:
         endpoint = self._endpoints.get(stage, Endpoint(stage=stage, status=EndpointStatus.NOT_DEPLOYED))
@@ -83,8 +85,31 @@ class FakeServing:
         begun = time.perf_counter()
         rows = _ask(self._sessions[stage], images)
         latency = (time.perf_counter() - begun) * 1000
+        self._latencies[stage].append(latency)
         return Answer(
             probabilities=tuple(tuple(row) for row in rows.tolist()), version=served.version, latency_ms=latency
+        )
+
+    def measure(self, stage: Stage) -> EndpointMetrics:
+        served = self.describe(stage).served
+        if served is None:
+            raise EndpointUnavailableError(f"Nothing answers on '{stage.value}'.")
+        latencies = sorted(self._latencies[stage])
+        mean = sum(latencies) / len(latencies) if latencies else None
+        return EndpointMetrics(
+            at=datetime.now(UTC),
+            version=served.version,
+            requests=len(latencies),
+            failed=0,
+            mean_batch=1.0 if latencies else None,
+            p50_ms=quantile(latencies, 0.5),
+            p95_ms=quantile(latencies, 0.95),
+            p99_ms=quantile(latencies, 0.99),
+            queue_ms=0.0 if latencies else None,
+            compute_ms=mean,
+            cpu=0.25,
+            memory_used=2**31,
+            memory_total=2**33,
         )
 
     def delete(self, stage: Stage) -> None:
@@ -109,6 +134,7 @@ class FakeServing:
 
     def _switch(self, stage: Stage, target: ServedModel, session: ort.InferenceSession) -> None:
         self._sessions[stage] = session
+        self._latencies[stage] = []
         self._suspended.discard(stage)
         self._endpoints[stage] = Endpoint(
             stage=stage,

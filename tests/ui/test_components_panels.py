@@ -116,6 +116,25 @@ def test_cancelling_applies_nothing() -> None:
     assert at.session_state["done"] == []
 
 
+def _typed() -> None:
+    import streamlit as st
+
+    from app.components.confirm import confirm
+
+    done = st.session_state.setdefault("done", [])
+    confirm(question="Delete it?", verb="Delete", consequences=[], apply=lambda: done.append(1), must_type="prod")
+
+
+def test_what_must_be_typed_is_compared_whole() -> None:
+    at = AppTest.from_function(_typed).run()
+    for typed in ("", "pro", "prod ", "Prod"):
+        at.text_input(key="confirm_typed").set_value(typed).run()
+        assert at.button(key="confirm_apply").disabled, typed
+    at.text_input(key="confirm_typed").set_value("prod").run()
+    at.button(key="confirm_apply").click().run()
+    assert at.session_state["done"] == [1]
+
+
 def test_a_second_click_cannot_apply_again() -> None:
     once = Once()
     applied: list[str] = []

@@ -12,7 +12,7 @@ from backend.errors import StoreError
 from tests.fakes.backend import World
 from tests.ui.conftest import open_page, texts, use
 
-PAGES = ("", "launch", "jobs", "promote", "draw", "connections")
+PAGES = ("", "launch", "jobs", "promote", "endpoints", "draw", "connections")
 ONE = [{"width": 20, "points": [[140, 40], [140, 240]]}]
 
 
@@ -125,6 +125,13 @@ class TestJobs:
         said = texts(open_page("jobs", job="job-a"))
         assert "This job failed." in said
         assert "The loss became NaN." in said
+
+    def test_what_a_trainer_prints_is_not_read_as_markdown(self, world: World) -> None:
+        world.add_job("job-a", JobStatus.FAILED)
+        world.store.report("job-a", [], ["![x](http://example.org/x.png)"])
+        app = open_page("jobs", job="job-a")
+        assert "![x](http://example.org/x.png)" in [element.value for element in app.text]
+        assert not any("example.org" in str(element.value) for element in app.markdown)
 
     def test_a_completed_job_is_registered_with_one_click(self, world: World) -> None:
         world.add_job("job-a")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from backend.domain.identity import Role
 from backend.domain.jobs import JobStatus
 from backend.settings import ROOT
 from tests.fakes.backend import World, make_world
+from tests.fakes.load import FakeLoad
 from tests.fakes.serving import FakeServing
 
 
@@ -55,6 +59,32 @@ def test_the_journey_by_command(world: World, capsys: pytest.CaptureFixture[str]
     assert ("promote", "Succeeded") in actions
 
 
+def test_a_load_test_and_a_deletion_by_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    load = FakeLoad(failing=1)
+    world = make_world(tmp_path / "home", FakeServing(tmp_path / "locks"), load)
+    monkeypatch.setattr(cli, "connect", lambda _: world.backend)
+    world.add_job("job-a")
+    run(capsys, "register", "job-a")
+    run(capsys, "models", "approve", "1")
+    run(capsys, "promote", "1", "--to", "prod")
+
+    code, measured = run(capsys, "loadtest", "--stage", "prod", "--concurrency", "3", "--seconds", "2")
+    assert code == 1  # a request failed
+    assert measured.items() >= {"requests": 10, "failed": 1, "failures": {"timeout": 1}, "versions": [1]}.items()
+    assert measured["p50_ms"] == pytest.approx(10, abs=0.1)
+    assert {"per_second", "p99_ms"} <= measured.keys()
+    load.failing = 0
+    assert run(capsys, "loadtest", "--stage", "prod")[0] == 0
+    assert cli.main(["loadtest", "--stage", "prod"]) == 0
+    assert "1 s: 10 requests, 0 failed" in capsys.readouterr().err
+
+    for _ in range(2):
+        code, deleted = run(capsys, "endpoints", "delete", "--stage", "prod")
+        assert (code, deleted["status"], deleted["served"]) == (0, "NotDeployed", None)
+
+
 def test_train_launches_once_what_was_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     code, document = run(capsys, "train", "--preset", "balanced", "--epochs", "2", "--set", "lr=0.001", "--name", "a")
     assert (code, document["job"]) == (0, "a")
@@ -83,6 +113,9 @@ def test_waiting_ends_with_the_job_and_its_verdict(world: World, capsys: pytest.
         (["jobs", "logs", "nobody"], 3, "NotFoundError"),
         (["models", "show", "7"], 3, "NotFoundError"),
         (["predict", "no-such-file.png"], 3, "NotFoundError"),
+        (["loadtest", "--concurrency", "65"], 2, "InvalidInputError"),
+        (["loadtest", "--seconds", "0"], 2, "InvalidInputError"),
+        (["loadtest", "--stage", "prod"], 5, "EndpointUnavailableError"),
         (["jobs", "stop", "done"], 4, "WrongStateError"),
         (["register", "failed"], 4, "WrongStateError"),
     ],
@@ -108,6 +141,14 @@ def test_a_viewer_may_look_and_nothing_else(
 
 def test_what_others_wrote_cannot_command_the_terminal() -> None:
     assert table([{"reason": "bad\x1b[2J\x07news"}], "") == "reason\nbad [2J news"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m backend audit --json | true; echo ${{PIPESTATUS[0]}}"
+    environment = {**os.environ, "DIGITS_HOME": str(tmp_path)}
+    shell = ["bash", "-c", command]
+    done = subprocess.run(shell, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("0", "")
 
 
 def test_readme_names_every_verb_and_no_other() -> None:

@@ -21,10 +21,11 @@ from backend.adapters.local.endpoint_state import explain, judge
 from backend.adapters.local.processes import FileLock, LockHeldError, is_held, reap, spawn_detached
 from backend.adapters.triton.client import TritonClient
 from backend.adapters.triton.environment import locate
+from backend.adapters.triton.metrics import parse_metrics, read_page
 from backend.adapters.triton.server import HOST, Ports
 from backend.domain.prediction import Answer
 from backend.domain.promotion import STEPS
-from backend.domain.serving import Endpoint, EndpointStatus, ServedModel, Stage
+from backend.domain.serving import Endpoint, EndpointMetrics, EndpointStatus, ServedModel, Stage
 from backend.domain.steps import StepStatus
 from backend.errors import DigitsError, EndpointUnavailableError, StageBusyError
 from backend.ports.clock import Clock
@@ -107,16 +108,15 @@ class LocalEndpoints:
         return self.describe(stage)
 
     def predict(self, stage: Stage, images: npt.NDArray[np.float32]) -> Answer:
-        folder = EndpointFolder(self._home, stage)
-        ports = folder.ports()
-        if folder.wanted() is None or ports is None:
-            raise EndpointUnavailableError(f"Nothing is deployed to '{stage.value}'.", hint="Promote a version to it.")
-        status = folder.status() if is_held(folder.lock) else None
-        if status is None or not status.takes_loads:  # whoever answers at that address, it is not our server
-            raise EndpointUnavailableError(f"'{stage.value}' is down. {explain(status)}")
+        ports, _ = self._up(stage)
         reply = _client(ports).infer(images)
         rows = tuple(tuple(row) for row in reply.probabilities.tolist())
         return Answer(probabilities=rows, version=reply.version, latency_ms=reply.latency_ms)
+
+    def measure(self, stage: Stage) -> EndpointMetrics:
+        ports, wanted = self._up(stage)
+        page = read_page(f"{HOST}:{ports.metrics}", timeout_s=_LOOK_TIMEOUT_S)
+        return parse_metrics(page, version=wanted.version, at=self._clock())
 
     def delete(self, stage: Stage) -> None:
         folder = EndpointFolder(self._home, stage)
@@ -153,6 +153,17 @@ class LocalEndpoints:
         folder = EndpointFolder(self._home, stage)
         if folder.wanted() is not None and not is_held(folder.lock):
             self._spawn_runner(folder, stage)
+
+    def _up(self, stage: Stage) -> tuple[Ports, ServedModel]:
+        """Where the stage's server listens and what it should serve. Raises `EndpointUnavailableError` when down."""
+        folder = EndpointFolder(self._home, stage)
+        ports, wanted = folder.ports(), folder.wanted()
+        if wanted is None or ports is None:
+            raise EndpointUnavailableError(f"Nothing is deployed to '{stage.value}'.", hint="Promote a version to it.")
+        status = folder.status() if is_held(folder.lock) else None
+        if status is None or not status.takes_loads:  # whoever answers at that address, it is not our server
+            raise EndpointUnavailableError(f"'{stage.value}' is down. {explain(status)}")
+        return ports, wanted.model
 
     def _answers(self, folder: EndpointFolder, target: ServedModel) -> bool:
         ports, status = folder.ports(), folder.status()

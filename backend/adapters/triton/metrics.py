@@ -65,11 +65,11 @@ def parse_metrics(page: str, *, version: int, at: datetime) -> EndpointMetrics:
     mine = {"model": TRITON_MODEL, "version": str(version)}
 
     def read(name: str, **labels: str) -> float:
-        try:
-            return samples[name, frozenset(labels.items())]
-        except KeyError:
-            asked = f"{name} of version {version}" if "version" in labels else name
-            raise EndpointUnavailableError(f"Triton's metrics do not have {asked}.") from None
+        value = samples.get((name, frozenset(labels.items())), math.nan)
+        if not math.isfinite(value):
+            asked = f"{name} of version {version}" if labels else name
+            raise EndpointUnavailableError(f"Triton's metrics do not have {asked}.")
+        return value
 
     def latency(quantile: str) -> float | None:
         # Absent before the first request; not a number when none came within the window.
@@ -83,25 +83,29 @@ def parse_metrics(page: str, *, version: int, at: datetime) -> EndpointMetrics:
     requests = read("nv_inference_request_success", **mine)
     executions = read("nv_inference_exec_count", **mine)
     compute = sum(read(f"nv_inference_compute_{part}_duration_us", **mine) for part in ("input", "infer", "output"))
-    failed = [
-        value
-        for (name, labels), value in samples.items()
+    reasons = [
+        dict(labels)
+        for name, labels in samples
         if name == "nv_inference_request_failure" and set(mine.items()) <= labels
     ]
+    # All three are 0 until the server has looked at its machine for the first time.
+    cpu, memory_used, memory_total = (
+        read(name) for name in ("nv_cpu_utilization", "nv_cpu_memory_used_bytes", "nv_cpu_memory_total_bytes")
+    )
     return EndpointMetrics(
         at=at,
         version=version,
         requests=int(requests),
-        failed=int(sum(failed)),
+        failed=int(sum(read("nv_inference_request_failure", **labels) for labels in reasons)),
         mean_batch=mean(read("nv_inference_count", **mine), executions),
         p50_ms=latency("0.5"),
         p95_ms=latency("0.95"),
         p99_ms=latency("0.99"),
         queue_ms=mean(read("nv_inference_queue_duration_us", **mine) / 1000, requests),
         compute_ms=mean(compute / 1000, requests),
-        cpu=min(1.0, max(0.0, read("nv_cpu_utilization"))),
-        memory_used=int(read("nv_cpu_memory_used_bytes")),
-        memory_total=int(read("nv_cpu_memory_total_bytes")),
+        cpu=min(1.0, max(0.0, cpu)) if memory_total else None,
+        memory_used=int(memory_used) if memory_total else None,
+        memory_total=int(memory_total) or None,
     )
 
 

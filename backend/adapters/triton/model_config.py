@@ -25,6 +25,16 @@ CANDIDATE: Final = f"{TRITON_MODEL}_candidate"
 _INPUT_DIMS: Final = [28, 28, 1]
 _OUTPUT_DIMS: Final = [10]
 _MAX_INSTANCES: Final = 8
+_WARM_UP: Final = [
+    {
+        "name": "first executions",
+        "batch_size": 1,
+        "count": 3,
+        "inputs": {INPUT: {"data_type": "TYPE_FP32", "dims": _INPUT_DIMS, "zero_data": True}},
+    }
+]
+"""Every instance of a model answers these before it takes traffic: its first executions take some 30 ms each, and at a
+switch the clients of that moment would wait for them."""
 _PARAMETERS: Final = ("intra_op_thread_count", "inter_op_thread_count")
 _KNOWN: Final = {
     "name",
@@ -94,6 +104,7 @@ def load_request(config: Mapping[str, Any], *, name: str, model: ServedModel, on
         "name": name,
         "version_policy": {"specific": {"versions": [model.version]}},
         "parameters": parameters,
+        "model_warmup": _WARM_UP,
     }
     return json.dumps({**config, **changed})
 

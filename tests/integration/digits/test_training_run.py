@@ -134,6 +134,17 @@ def trained_weights(config: TrainConfig) -> list[np.ndarray]:
     return [np.asarray(weights) for weights in network.get_weights()]
 
 
+def test_the_same_seed_gives_the_same_archive(finished: Any, tmp_path: Path) -> None:
+    folder, _ = finished
+    subprocess.run(
+        command(**dataclasses.asdict(dataclasses.replace(TINY, epochs=2))),
+        cwd=tmp_path, env={**environment(tmp_path), "PYTHONHASHSEED": "7"}, timeout=120, check=True,
+    )  # fmt: skip
+
+    for name in ("mnist/1/model.onnx", "mnist/config.pbtxt"):
+        assert (tmp_path / "model" / name).read_bytes() == (folder / "model" / name).read_bytes()
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_one_others() -> None:
     config = dataclasses.replace(TINY, augmentation="affine", dropout=0.2)
     first, second = trained_weights(config), trained_weights(config)

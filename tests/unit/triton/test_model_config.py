@@ -60,6 +60,15 @@ def test_a_load_names_version_and_digests_and_can_be_read_back() -> None:
     assert served_model(request) == MODEL
 
 
+def test_a_load_warms_every_instance_up_with_what_the_model_takes() -> None:
+    request = json.loads(load_request(parse_config(CONFIG), name="mnist", model=MODEL, onnx_sha256="", generation="1"))
+    (warm_up,) = request["model_warmup"]
+    (tensor,) = request["input"]
+    expected = {"data_type": tensor["data_type"], "dims": tensor["dims"], "zero_data": True}
+    assert warm_up["inputs"] == {tensor["name"]: expected}
+    assert warm_up["batch_size"] >= 1 and warm_up["count"] >= 1
+
+
 def test_a_model_loaded_by_somebody_else_is_not_taken_for_ours() -> None:
     assert served_model({"name": "mnist", "version_policy": {"latest": {"num_versions": 1}}}) is None
     assert served_model({"version_policy": {"specific": {"versions": [1]}}, "parameters": {}}) is None

@@ -1,0 +1,148 @@
+"""One endpoint: what it should serve and does serve, and its server's own numbers."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+import streamlit as st
+
+from app import navigation, queries, theme
+from app.components.error_panel import error_panel
+from app.components.relative_time import relative_time
+from app.components.status_badge import status_badge
+from app.context import backend
+from app.errors import shown
+from app.identity import actor, refusal
+from app.state import Key
+from app.views.stage_card import TITLES
+from backend.domain.promotion import Outcome
+from backend.domain.serving import Endpoint, EndpointMetrics, EndpointStatus, ServedModel, Stage, requests_per_second
+from backend.errors import EndpointUnavailableError
+from backend.services.endpoints import LOADING_ROLE
+
+_LOOK_EXPIRES_S = 10.0
+"""A rate against an older look would be that of a time when nobody watched."""
+_FIGURE_WIDTH = 101  # pixels
+
+
+def endpoint_card(stage: Stage) -> None:
+    endpoint = queries.endpoint(stage)
+    with theme.card(f"endpoint_{stage.value}", stretch=True):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.subheader(TITLES[stage], anchor=False, width="content")
+            status_badge(endpoint.status)
+        if endpoint.status is EndpointStatus.CREATING:
+            st.caption(endpoint.detail)
+            return
+        if endpoint.wanted is None:
+            st.caption("Nothing is deployed. Choose an approved version and promote it.")
+            st.page_link(navigation.PROMOTE.file, label="Promote a version", icon=navigation.PROMOTE.icon)
+            return
+        _wanted_and_served(endpoint, endpoint.wanted)
+        if endpoint.status is EndpointStatus.FAILED:
+            _down(endpoint)
+        else:
+            if endpoint.detail:
+                st.warning(endpoint.detail, icon=":material/warning:")
+            _numbers(stage)
+
+
+def _wanted_and_served(endpoint: Endpoint, wanted: ServedModel) -> None:
+    served = endpoint.served
+    with st.container(horizontal=True, gap="large", vertical_alignment="center"):
+        st.metric("Should serve", f"v{wanted.version}", width="content")
+        st.metric("Serves", f"v{served.version}" if served else "nothing", width="content")
+    if endpoint.in_step:
+        st.markdown(
+            f":green[:material/check_circle:] In step: archive `{wanted.sha256[:12]}` was asked for and answers."
+        )
+    elif served is None:
+        st.markdown(f":orange[:material/sync_problem:] Not in step: archive `{wanted.sha256[:12]}` should answer.")
+    else:
+        st.markdown(
+            f":orange[:material/sync_problem:] Not in step: archive `{wanted.sha256[:12]}` was asked for, "
+            f"`{served.sha256[:12]}` answers."
+        )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        last = next((d for d in queries.deployments(endpoint.stage) if d.outcome is Outcome.SUCCEEDED), None)
+        if last is not None and last.ended_at is not None:
+            relative_time(last.ended_at, before=f"{last.requested_by},")
+        if endpoint.url:
+            st.badge(endpoint.url.removeprefix("http://"), icon=":material/link:", color="gray", help="Triton's HTTP")
+
+
+def _down(endpoint: Endpoint) -> None:
+    stage = endpoint.stage
+    reason = refusal(LOADING_ROLE, f"restart {stage.value}") or None
+    with error_panel(key=f"endpoint_{stage.value}", what="It does not answer.", why=endpoint.detail):
+        st.button(
+            "Restart",
+            key=f"endpoint_restart_{stage.value}",
+            icon=":material/restart_alt:",
+            disabled=bool(reason),
+            help=reason,
+            on_click=_restart,
+            args=(stage,),
+        )
+
+
+def _restart(stage: Stage) -> None:
+    with shown(f"Restart {stage.value}"):
+        backend().endpoints.restart(stage, actor=actor())
+    queries.endpoint.clear()
+
+
+def _numbers(stage: Stage) -> None:
+    looks: dict[Stage, tuple[EndpointMetrics | None, EndpointMetrics]]
+    looks = st.session_state.setdefault(Key.LOOKS, {})
+    trouble = ""
+    try:
+        look = queries.endpoint_metrics(stage)
+    except EndpointUnavailableError as error:
+        if stage not in looks:
+            st.caption("No numbers yet.")
+            return
+        trouble = error.message
+    else:
+        _, last = looks.get(stage, (None, None))
+        if last is None or (look.at - last.at).total_seconds() > _LOOK_EXPIRES_S:
+            looks[stage] = (None, look)
+        elif look.at != last.at:
+            looks[stage] = (last, look)
+    before, look = looks[stage]
+    _metrics(look, requests_per_second(before, look) if before else None)
+    moment = f"as of {look.at.astimezone(UTC):%H:%M:%S} UTC"
+    if trouble:
+        st.markdown(f":orange[:material/history: {moment}; since then its server does not say.]", help=trouble)
+    else:
+        batch = "" if look.mean_batch is None else f", {look.mean_batch:.1f} images per execution"
+        st.caption(
+            f"Triton's own numbers, {moment}. {look.requests:,} requests since v{look.version} was loaded{batch}. "
+            "The supervisor's own checks are among them."
+        )
+
+
+def _metrics(look: EndpointMetrics, rate: float | None) -> None:
+    last_minute = "On the server, without the network, in the last minute."
+    figures = (
+        ("Requests/s", "–" if rate is None else f"{rate:,.{0 if rate >= 100 else 1}f}", "Between the last two looks."),
+        ("p50", _ms(look.p50_ms), last_minute),
+        ("p95", _ms(look.p95_ms), last_minute),
+        ("p99", _ms(look.p99_ms), last_minute),
+        ("Errors", f"{look.failed:,}", "Of the model; Triton does not count requests that it refuses."),
+        ("Queue", _ms(look.queue_ms), "Mean wait of a request since this version was loaded."),
+        ("CPU", "–" if look.cpu is None else f"{look.cpu:.0%}", "Of the whole machine."),
+        ("Memory", _gb(look.memory_used), f"Used on the whole machine, of {_gb(look.memory_total)}."),
+    )
+    # Of one width, so that the numbers stand under each other: four in a row, three on a phone.
+    with st.container(horizontal=True, gap="small"):
+        for label, value, explained in figures:
+            st.metric(label, value, help=explained, width=_FIGURE_WIDTH)
+
+
+def _ms(value: float | None) -> str:
+    return "–" if value is None else f"{value:.{0 if value >= 100 else 1}f} ms"
+
+
+def _gb(size: int | None) -> str:
+    return "–" if size is None else f"{size / 1e9:.1f} GB"

@@ -1,0 +1,45 @@
+"""The request that any program can send to an endpoint, as text to copy."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import theme
+from backend.domain.serving import TRITON_MODEL, Endpoint
+
+
+def request_card(endpoint: Endpoint) -> None:
+    """`endpoint` has an address."""
+    with theme.card("request", "Ask it yourself", stretch=True):
+        st.caption(
+            "KServe V2 over HTTP: float32 [N, 28, 28, 1], pixels 0 to 1, ink bright on black; ten probabilities "
+            "per image. It listens on this machine only."
+        )
+        curl, python = st.tabs(["curl", "Python"], key="request_language")
+        curl.code(curl_example(endpoint.url), language="bash", wrap_lines=True)
+        python.code(python_example(endpoint.url), language="python", wrap_lines=True)
+
+
+def curl_example(url: str) -> str:
+    """Sends a blank image as JSON; any POSIX shell."""
+    return f"""\
+pixels=$(seq -s, 784 | sed 's/[0-9][0-9]*/0/g')
+curl -s {url}/v2/models/{TRITON_MODEL}/infer \\
+  -H 'Content-Type: application/json' \\
+  -d '{{"inputs": [{{"name": "input_1", "datatype": "FP32", "shape": [1, 28, 28, 1], "data": ['"$pixels"']}}]}}'
+"""
+
+
+def python_example(url: str) -> str:
+    """Sends a blank image in binary, which is faster: `pip install 'tritonclient[http]'`."""
+    return f"""\
+import numpy as np
+from tritonclient.http import InferenceServerClient, InferInput
+
+image = np.zeros((1, 28, 28, 1), np.float32)
+tensor = InferInput("input_1", image.shape, "FP32")
+tensor.set_data_from_numpy(image)
+client = InferenceServerClient("{url.removeprefix("http://")}")
+answer = client.infer("{TRITON_MODEL}", [tensor])
+print(answer.get_response()["model_version"], answer.as_numpy("output_1"))
+"""

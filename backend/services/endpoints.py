@@ -1,0 +1,68 @@
+"""Looking after endpoints beyond what they serve: load them, start them again, delete them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from backend.domain.identity import Actor, Role
+from backend.domain.loadtest import LoadPlan, LoadResult, summarise
+from backend.domain.serving import Endpoint, EndpointStatus, Stage
+from backend.errors import EndpointUnavailableError
+from backend.ports.load import LoadGenerator, Progress
+from backend.ports.serving import ServingPlatform
+from backend.services.auditing import Auditor
+from backend.services.promotion import Promotion
+
+LOADING_ROLE: Final = Role.OPERATOR
+"""Who may load an endpoint or start it again. Deleting needs what promoting to the stage needs."""
+
+
+class Endpoints:
+    def __init__(self, serving: ServingPlatform, load: LoadGenerator, auditor: Auditor) -> None:
+        self._serving = serving
+        self._load = load
+        self._auditor = auditor
+
+    def load_test(self, stage: Stage, plan: LoadPlan, *, actor: Actor, progress: Progress) -> LoadResult:
+        """Ask the stage as hard as `plan` says and return what was found; lasts as long as the plan.
+
+        Raises `PermissionDeniedError` below operator and `EndpointUnavailableError` when the stage does not serve.
+        """
+        actor.require(LOADING_ROLE, "run a load test")
+        with self._auditor.audited(actor, "loadtest", f"stage {stage.value}") as effect:
+            endpoint = self._serving.describe(stage)
+            if endpoint.status is not EndpointStatus.IN_SERVICE:
+                raise EndpointUnavailableError(
+                    f"'{stage.value}' cannot be load tested: it is {endpoint.status.value}. {endpoint.detail}".strip()
+                )
+            result = summarise(self._load.closed_loop(endpoint.url, plan, progress))
+            effect.after = {
+                "concurrency": plan.concurrency,
+                "seconds": plan.seconds,
+                "requests": result.requests,
+                "failed": result.failed,
+            }
+            return result
+
+    def restart(self, stage: Stage, *, actor: Actor) -> None:
+        """Let a stage that is down serve again what it should; returns at once.
+
+        Raises `PermissionDeniedError` below operator, `SetupError` when this machine lacks what serving needs.
+        """
+        actor.require(LOADING_ROLE, f"restart {stage.value}")
+        with self._auditor.audited(actor, "restart", f"stage {stage.value}"):
+            self._serving.resume(stage)
+
+    def delete(self, stage: Stage, *, actor: Actor) -> Endpoint:
+        """Stop serving the stage and return how it stands then; records and versions stay.
+
+        Raises `PermissionDeniedError` for who may not promote to it, `StageBusyError` during a deployment.
+        """
+        actor.require(Promotion.needed_role(stage), f"delete {stage.value}")
+        with self._auditor.audited(actor, "delete", f"stage {stage.value}") as effect:
+            with self._serving.hold(stage, f"{actor.name}, deleting it"):
+                current = self._serving.describe(stage).current
+                self._serving.delete(stage)
+            effect.before = {"version": current.version if current else None}
+            effect.after = {"version": None}
+        return self._serving.describe(stage)

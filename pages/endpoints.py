@@ -1,0 +1,133 @@
+"""Endpoints: what each stage should serve and does serve, how it bears it, and what can be done about it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import navigation, queries, theme
+from app.components.command_line import command_line
+from app.components.confirm import confirm
+from app.components.empty_state import empty_state_link
+from app.components.error_panel import error_panel
+from app.context import backend
+from app.errors import shown
+from app.identity import click_key, refusal
+from app.state import Key
+from app.views.endpoint_card import endpoint_card
+from app.views.endpoint_load import load_card
+from app.views.endpoint_request import request_card
+from app.views.operation_answer import operation_answer
+from app.views.stage_card import TITLES
+from backend.domain.serving import Endpoint, EndpointStatus, Stage
+from backend.errors import PlatformError
+
+REFRESH = "2s"
+CARDS = (Stage.PROD, Stage.STAGING)
+
+
+def live(drawn: list[Endpoint]) -> None:
+    """The cards; what is below them is drawn anew when an endpoint came, went or moved."""
+    with shown("Look at the endpoints"):
+        if [(now.status, now.url) for now in map(queries.endpoint, CARDS)] != [(e.status, e.url) for e in drawn]:
+            st.rerun(scope="app")
+        for column, stage in zip(st.columns(2, gap="medium"), CARDS, strict=True):
+            with column:
+                endpoint_card(stage)
+
+
+def chosen_stage() -> Stage:
+    """The stage that the address or the control names; the first that is deployed without one."""
+    asked = st.query_params.get("stage", "")
+    deployed = [stage for stage in CARDS if queries.endpoint(stage).wanted is not None]
+    default = asked if asked in [stage.value for stage in Stage] else [*deployed, *CARDS][0].value
+    word = st.segmented_control(
+        "Stage",
+        [stage.value for stage in CARDS],
+        default=default,
+        required=True,
+        format_func=lambda word: TITLES[Stage(word)],
+        key="endpoints_stage",
+        label_visibility="collapsed",
+    )
+    st.query_params["stage"] = word
+    return Stage(word)
+
+
+def delete_button(endpoint: Endpoint) -> None:
+    stage = endpoint.stage
+    reason = refusal(backend().promotion.needed_role(stage), f"delete {stage.value}")
+    if Key.DELETING in st.session_state:
+        reason = "An endpoint is being deleted."
+    if endpoint.status in (EndpointStatus.CREATING, EndpointStatus.UPDATING):
+        reason = "It is changing; wait until that has ended."
+    if st.button("Delete", key="endpoint_delete", icon=":material/delete:", disabled=bool(reason), help=reason or None):
+        confirm(
+            question=f"Delete {endpoint.name}?",
+            verb="Delete endpoint",
+            consequences=[
+                f"{TITLES[stage]} stops answering at once: whoever asks it gets an error.",
+                "Versions, deployments and their history stay; promoting a version brings it back.",
+            ],
+            apply=lambda: delete(endpoint),
+            icon=":material/delete:",
+            must_type=endpoint.name if stage is Stage.PROD else "",
+        )
+
+
+def delete(endpoint: Endpoint) -> None:
+    """Start the deletion as a process of its own: ending a server takes a second or two."""
+    stage = endpoint.stage.value
+    operation = f"delete-{stage}-{click_key('delete', stage, endpoint.since)[:8]}"
+    backend().operations.start(operation, ["endpoints", "delete", "--stage", stage, "--json"])
+    st.session_state[Key.DELETING] = operation
+
+
+def follow_deletion(operation: str) -> None:
+    with shown("Delete the endpoint"):
+        try:
+            document = operation_answer(operation)
+        except PlatformError as error:
+            error_panel(key="delete", what="The endpoint was not deleted.", why=error.message, next_step=error.hint)
+            st.session_state.pop(Key.DELETING, None)
+            return
+        if document is None:
+            st.caption(":material/hourglass_top: Deleting the endpoint. You may leave this page.")
+            return
+        st.session_state.pop(Key.DELETING, None)
+        queries.endpoint.clear()
+        st.toast(f"{document['name']} is deleted.", icon=":material/delete:")
+        st.rerun(scope="app")
+
+
+theme.header("Endpoints", "What each stage should serve, what it does serve, and how it bears it")
+with shown("Look at the endpoints"):
+    if operation := st.session_state.get(Key.DELETING):
+        st.fragment(follow_deletion, run_every="1s")(operation)
+    endpoints = [queries.endpoint(stage) for stage in CARDS]
+    if all(endpoint.status is EndpointStatus.NOT_DEPLOYED for endpoint in endpoints):
+        empty_state_link(
+            key="endpoints_empty",
+            icon=":material/dns:",
+            title="Nothing is deployed yet",
+            sentence="Promote an approved version: a Triton server starts for it and answers here.",
+            page=navigation.PROMOTE.file,
+            label="Promote a version",
+            link_icon=navigation.PROMOTE.icon,
+        )
+    else:
+        st.fragment(live, run_every=REFRESH)(endpoints)
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            stage = chosen_stage()
+            endpoint = queries.endpoint(stage)
+            if endpoint.wanted is not None:
+                delete_button(endpoint)
+        if endpoint.wanted is None:
+            st.caption(f"Nothing is deployed to {stage.value}: there is nothing to test, to ask or to delete.")
+        else:
+            left, right = st.columns(2, gap="medium")
+            with left:
+                load_card(endpoint)
+            with right:
+                if endpoint.url:
+                    request_card(endpoint)
+            command_line(f"python -m backend endpoints\npython -m backend endpoints delete --stage {stage.value}")
