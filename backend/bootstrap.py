@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import getpass
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from backend.adapters.local.audit import LocalAuditLog
 from backend.adapters.local.database import Database
@@ -24,7 +26,9 @@ from backend.domain.identity import Actor
 from backend.ports.audit import AuditLog
 from backend.ports.deployments import DeploymentStore
 from backend.ports.hard_examples import HardExamples
+from backend.ports.load import LoadGenerator
 from backend.ports.operations import Operations
+from backend.ports.probes import Probe
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
 from backend.ports.training import TrainingPlatform
@@ -61,26 +65,63 @@ class Backend:
     doctor: Doctor
 
 
+SERVING_ENVIRONMENT: Final = ROOT / ".venv-serving"
+
+
 def connect(settings: Settings) -> Backend:
     """The backend of the platform that the settings name. Opens the database; starts nothing."""
     home = Home(settings.home)
     database = Database(home.database)
-    environment = child_environment(settings)
-    store = JobStore(database, home)
-    training = LocalTraining(store, home, slots=settings.max_parallel_jobs, environment=environment)
-    registry = LocalRegistry(database, home)
     serving = LocalEndpoints(settings.home, SERVING_ENVIRONMENT)
+    environment = child_environment(settings)
+    return assemble(
+        settings,
+        actor=Actor(name=getpass.getuser(), role=settings.role),
+        home=home,
+        database=database,
+        training=LocalTraining(
+            JobStore(database, home), home, slots=settings.max_parallel_jobs, environment=environment
+        ),
+        serving=serving,
+        load=TritonLoad(),
+        environment=environment,
+        probes=local_probes(
+            home=home,
+            database=database,
+            serving=serving,
+            serving_environment=SERVING_ENVIRONMENT,
+            data=settings.data,
+            wandb_online=settings.wandb_api_key is not None,
+            wandb_base_url=settings.wandb_base_url,
+        ),
+    )
+
+
+def assemble(
+    settings: Settings,
+    *,
+    actor: Actor,
+    home: Home,
+    database: Database,
+    training: TrainingPlatform,
+    serving: ServingPlatform,
+    load: LoadGenerator,
+    environment: Mapping[str, str],
+    probes: Sequence[Probe],
+) -> Backend:
+    """The services over these adapters; the ones that tests never replace are made here from the database."""
+    registry = LocalRegistry(database, home)
     deployments = LocalDeployments(database)
     audit = LocalAuditLog(database)
     examples = LocalHardExamples(database)
-    auditor = Auditor(audit, _now)
     operations = LocalOperations(home, environment=environment)
+    auditor = Auditor(audit, _now)
     launching = Launching(training, auditor, _now)
     registration = Registration(training, registry, auditor)
     promotion = Promotion(registry, serving, deployments, auditor, _now)
     return Backend(
         settings=settings,
-        actor=Actor(name=getpass.getuser(), role=settings.role),
+        actor=actor,
         training=training,
         registry=registry,
         serving=serving,
@@ -92,7 +133,7 @@ def connect(settings: Settings) -> Backend:
         registration=registration,
         promotion=promotion,
         prediction=PredictionService(serving, examples, auditor, _now),
-        endpoints=Endpoints(serving, TritonLoad(), auditor),
+        endpoints=Endpoints(serving, load, auditor),
         quickstart=Quickstart(
             training=training,
             launching=launching,
@@ -102,21 +143,8 @@ def connect(settings: Settings) -> Backend:
             store=LocalOperationStore(database),
             clock=_now,
         ),
-        doctor=Doctor(
-            local_probes(
-                home=home,
-                database=database,
-                serving=serving,
-                serving_environment=SERVING_ENVIRONMENT,
-                data=settings.data,
-                wandb_online=settings.wandb_api_key is not None,
-                wandb_base_url=settings.wandb_base_url,
-            )
-        ),
+        doctor=Doctor(probes),
     )
-
-
-SERVING_ENVIRONMENT = ROOT / ".venv-serving"
 
 
 def child_environment(settings: Settings) -> dict[str, str]:

@@ -8,32 +8,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from backend.adapters.local.audit import LocalAuditLog
 from backend.adapters.local.database import Database
-from backend.adapters.local.deployments import LocalDeployments
-from backend.adapters.local.hard_examples import LocalHardExamples
 from backend.adapters.local.home import Home
 from backend.adapters.local.job_store import JobStore
-from backend.adapters.local.operation_store import LocalOperationStore
-from backend.adapters.local.operations import LocalOperations
 from backend.adapters.local.packing import pack, sha256_of
-from backend.adapters.local.registry import LocalRegistry
 from backend.adapters.local.training import LocalTraining
 from backend.adapters.triton.load import TritonLoad
-from backend.bootstrap import Backend
+from backend.bootstrap import Backend, assemble
 from backend.domain.identity import Actor, Role
 from backend.domain.jobs import JobStatus, MetricPoint, TrainingRequest
 from backend.domain.training import resolve
 from backend.ports.load import LoadGenerator
 from backend.ports.serving import ServingPlatform
-from backend.services.auditing import Auditor
-from backend.services.doctor import Doctor
-from backend.services.endpoints import Endpoints
-from backend.services.launching import Launching
-from backend.services.prediction import PredictionService
-from backend.services.promotion import Promotion
-from backend.services.quickstart import Quickstart
-from backend.services.registration import Registration
 from backend.settings import Settings
 from tests.contract.archives import good_archive
 from tests.fakes import trainer
@@ -106,41 +92,16 @@ def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None 
     database = Database(home.database)
     store = JobStore(database, home)
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-    training = LocalTraining(store, home, slots=1, environment=environment, trainer="tests.fakes.trainer")
-    registry = LocalRegistry(database, home)
-    deployments = LocalDeployments(database)
-    audit = LocalAuditLog(database)
-    examples = LocalHardExamples(database)
-    auditor = Auditor(audit, now)
-    operations = LocalOperations(home, environment=environment)
-    launching = Launching(training, auditor, now)
-    registration = Registration(training, registry, auditor)
-    promotion = Promotion(registry, serving, deployments, auditor, now)
-    backend = Backend(
-        settings=Settings(DIGITS_HOME=root),
+    backend = assemble(
+        Settings(DIGITS_HOME=root),
         actor=Actor(name="ada", role=Role.APPROVER),
-        training=training,
-        registry=registry,
+        home=home,
+        database=database,
+        training=LocalTraining(store, home, slots=1, environment=environment, trainer="tests.fakes.trainer"),
         serving=serving,
-        deployments=deployments,
-        operations=operations,
-        audit=audit,
-        examples=examples,
-        launching=launching,
-        registration=registration,
-        promotion=promotion,
-        prediction=PredictionService(serving, examples, auditor, now),
-        endpoints=Endpoints(serving, load or TritonLoad(), auditor),
-        quickstart=Quickstart(
-            training=training,
-            launching=launching,
-            registration=registration,
-            promotion=promotion,
-            processes=operations,
-            store=LocalOperationStore(database),
-            clock=now,
-        ),
-        doctor=Doctor([]),
+        load=load or TritonLoad(),
+        environment=environment,
+        probes=[],
     )
     return World(backend=backend, store=store, home=home)
 
