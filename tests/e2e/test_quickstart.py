@@ -10,6 +10,7 @@ from tests.e2e.conftest import Dashboard
 from tests.e2e.steps import button, draw, expect_answer
 
 QUICKSTART_MS = 300_000
+DEPLOYMENT_MS = 60_000
 
 
 def test_one_button_from_nothing_to_both_stages_answering(page: Page, dashboard: Dashboard) -> None:
@@ -33,3 +34,45 @@ def test_one_button_from_nothing_to_both_stages_answering(page: Page, dashboard:
     draw(page, 3)
     for stage in ("staging", "prod"):
         expect_answer(page, 3, stage)
+
+
+def test_a_second_model_goes_to_prod_and_back(page: Page, dashboard: Dashboard) -> None:
+    if not json.loads(dashboard.command("models", "list", "--json")):
+        dashboard.command("quickstart")
+    job = json.loads(dashboard.command("train", "--limit", "20000", "--epochs", "1", "--wait", "--json"))["job"]
+    assert json.loads(dashboard.command("register", job, "--json"))["version"] == 2
+
+    # To staging, with a reload in the middle: the page's address carries the deployment.
+    page.goto(f"{dashboard.url}/promote?version=2")
+    button(page, "version_approve").click(timeout=30_000)
+    button(page, "promote_submit").click(timeout=30_000)
+    page.wait_for_url("**deployment=staging-v2-**", timeout=30_000)
+    page.reload()
+    expect(page.get_by_text("Version 2 serves on staging.")).to_be_visible(timeout=DEPLOYMENT_MS)
+    assert served(dashboard) == {"staging": 2, "prod": 1}
+
+    # On to prod: it asks first, and a double click is one deployment.
+    page.locator(".st-key-promote_stage").get_by_role("radio", name="Production").click()
+    button(page, "promote_submit").click(timeout=30_000)
+    expect(page.get_by_role("dialog")).to_contain_text("Promote v2 to prod?")
+    button(page, "confirm_apply").dblclick()
+    expect(page.get_by_text("Version 2 serves on prod.")).to_be_visible(timeout=DEPLOYMENT_MS)
+    assert served(dashboard) == {"staging": 2, "prod": 2}
+
+    # And back, to what served well before.
+    page.locator(".st-key-promote_stage").get_by_role("radio", name="Production").click()
+    button(page, "rollback_submit").click(timeout=30_000)
+    expect(page.get_by_role("dialog")).to_contain_text("Roll back prod to v1?")
+    button(page, "confirm_apply").click()
+    expect(page.get_by_text("Version 1 serves on prod.")).to_be_visible(timeout=DEPLOYMENT_MS)
+    assert served(dashboard) == {"staging": 2, "prod": 1}
+    events = [
+        (event["action"], event["subject"], event["outcome"])
+        for event in json.loads(dashboard.command("audit", "--subject", "stage prod", "--json"))
+    ]
+    assert events[:2] == [("rollback", "stage prod", "Succeeded"), ("promote", "stage prod", "Succeeded")]
+
+
+def served(dashboard: Dashboard) -> dict[str, int]:
+    endpoints = json.loads(dashboard.command("endpoints", "--json"))
+    return {endpoint["stage"]: endpoint["served"]["version"] for endpoint in endpoints}
