@@ -45,6 +45,22 @@ def chosen_version(versions: Sequence[ModelVersion]) -> ModelVersion:
     return by_number[number]
 
 
+def chosen_stage() -> Stage:
+    """The stage that the address or the control names; staging without one."""
+    words = [stage.value for stage in Stage]
+    asked = st.query_params.get("stage", "")
+    word = st.segmented_control(
+        "To",
+        words,
+        default=asked if asked in words else Stage.STAGING.value,
+        required=True,
+        format_func=lambda word: TITLES[Stage(word)],
+        key="promote_stage",
+    )
+    st.query_params["stage"] = str(word)
+    return Stage(word)
+
+
 def registry_table(versions: Sequence[ModelVersion]) -> None:
     now = datetime.now(UTC)
     rows = [
@@ -233,16 +249,7 @@ with shown("Show the versions"):
             live_stages()
         with st.container(horizontal=True, vertical_alignment="bottom"):
             version = chosen_version(versions)
-            stage = Stage(
-                st.segmented_control(
-                    "To",
-                    [stage.value for stage in Stage],
-                    default=Stage.STAGING.value,
-                    required=True,
-                    format_func=lambda word: TITLES[Stage(word)],
-                    key="promote_stage",
-                )
-            )
+            stage = chosen_stage()
         left, right = st.columns([3, 2], gap="medium")
         with left:
             version_detail(version)

@@ -59,7 +59,7 @@ def _not_begun(deployment_id: str) -> None:
 def _ending(deployment: Deployment) -> None:
     stage = deployment.stage.value
     if deployment.outcome is Outcome.IN_PROGRESS:
-        st.caption("The version that served before answers until the last step. You may leave this page.")
+        st.caption("The version that served before answers until the switch. You may leave this page.")
     elif deployment.outcome.is_good:
         unchanged = " It did before: nothing was changed." if deployment.outcome is Outcome.UNCHANGED else ""
         st.success(f"Version {deployment.version} serves on {stage}.{unchanged}", icon=":material/task_alt:")
@@ -67,6 +67,8 @@ def _ending(deployment: Deployment) -> None:
     else:
         previous = deployment.previous
         kept = f"Version {previous.version} still serves." if previous else "Nothing is served."
+        if deployment.outcome is Outcome.INTERRUPTED:
+            kept = "What serves now is on the Endpoints page."
         error_panel(
             key=f"deployment_{deployment.id}",
             what=f"Version {deployment.version} was not deployed to {stage}. {kept}",

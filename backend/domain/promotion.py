@@ -12,7 +12,8 @@ from backend.domain.registry import ModelVersion
 from backend.domain.serving import ServedModel, Stage
 from backend.domain.steps import Step
 
-STEPS: Final = ("validate", "load", "verify", "switch")
+STEPS: Final = ("validate", "load", "warm", "probe", "switch", "drain", "verify")
+"""In order. What served before answers until `switch`; what is deployed is kept from the end of `verify` on."""
 
 
 class Outcome(Enum):
@@ -76,11 +77,12 @@ def rollback_target(history: Sequence[Deployment]) -> ServedModel | None:
 
     Deployments are a stack: a promotion that succeeded pushes its model, a rollback that succeeded pops down to its
     own. So a version that was rolled back from is never the target of the next rollback, and neither is "the number
-    before this one".
+    before this one". One that found its model serving already pushes it too: the deployment that brought it may have
+    died before it could say so.
     """
     served_well: list[ServedModel] = []
     for deployment in reversed(history):
-        if deployment.outcome is not Outcome.SUCCEEDED:
+        if not deployment.outcome.is_good:
             continue
         model = ServedModel(version=deployment.version, sha256=deployment.sha256)
         if deployment.kind is DeploymentKind.ROLLBACK and model in served_well:

@@ -33,9 +33,11 @@ class ServingPlatform(Protocol):
     def deploy(self, stage: Stage, target: ServedModel, archive: Path, report: Report) -> Endpoint:
         """Make the stage serve `target` from `archive`, and return only when it is seen to serve it.
 
-        The caller holds the stage. In order: validate (digest, members, tensors), load beside what serves, verify
-        (version, digest and the answer to a known digit), switch. Until the last step the old version answers, and
-        after a failure it still does. Repeating a finished deployment changes nothing.
+        The caller holds the stage. In order: validate (digest, members, tensors), load beside what serves, warm (its
+        first executions), probe (version, digest and known digits), switch, drain (what served before, and what was
+        loaded beside, are let go), verify (as probe, at the stage's address). The old version answers until the
+        switch, and again after a failure in any step. A process that dies in any of them leaves the old version
+        serving, or the new one when all was verified. Repeating a finished deployment changes nothing.
         Raises `ArchiveRejectedError` before anything was loaded, `DeploymentFailedError` after,
         `EndpointUnavailableError` when no server can be started or reached.
         """

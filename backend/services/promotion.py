@@ -9,7 +9,7 @@ from dataclasses import replace
 from backend.domain.identity import Actor, Role
 from backend.domain.promotion import STEPS, Deployment, DeploymentKind, DeploymentPlan, Outcome, rollback_target
 from backend.domain.registry import Approval
-from backend.domain.serving import EndpointStatus, Stage
+from backend.domain.serving import EndpointStatus, ServedModel, Stage
 from backend.domain.steps import Step, StepStatus
 from backend.errors import (
     DeploymentFailedError,
@@ -148,8 +148,10 @@ class Promotion:
             archive = self._registry.fetch_archive(plan.version)
             endpoint = self._serving.deploy(plan.stage, plan.target, archive, record.report)
             if endpoint.served != plan.target:
+                seen = f"version {endpoint.served.version}" if endpoint.served else "serving nothing"
                 raise DeploymentFailedError(
-                    f"'{plan.stage.value}' went back to another version by itself.", hint=endpoint.detail
+                    f"'{plan.stage.value}' went back to {seen} by itself, asked for was version {plan.target.version}.",
+                    hint=endpoint.detail,
                 )
         except DigitsError as error:
             return record.finish(Outcome.FAILED, error)
@@ -167,17 +169,33 @@ class Promotion:
             with self._serving.hold(deployment.stage, "a look at an unfinished deployment"):
                 current = self._deployments.get(deployment.id)
                 if current.outcome is Outcome.IN_PROGRESS:
-                    current = replace(
-                        current,
-                        outcome=Outcome.INTERRUPTED,
-                        ended_at=self._clock(),
-                        error="The deploying process died before it was done.",
-                        hint="The version that served before still serves. Promote again to finish.",
-                    )
+                    current = self._interrupted(current)
                     self._deployments.save(current)
                 return current
         except StageBusyError:
             return deployment
+
+    def _interrupted(self, deployment: Deployment) -> Deployment:
+        now = self._clock()
+        kept = self._serving.describe(deployment.stage).wanted
+        if kept == ServedModel(version=deployment.version, sha256=deployment.sha256):
+            hint = f"Version {deployment.version} was switched to before. Promote it again to confirm that it serves."
+        else:
+            hint = "The version that served before still serves. Promote again to finish."
+        steps = tuple(
+            replace(step, status=StepStatus.FAILED, detail="the process died here", ended_at=now)
+            if step.status is StepStatus.IN_PROGRESS
+            else step
+            for step in deployment.steps
+        )
+        return replace(
+            deployment,
+            outcome=Outcome.INTERRUPTED,
+            steps=steps,
+            ended_at=now,
+            error="The deploying process died before it was done.",
+            hint=hint if deployment.previous or kept else "Nothing serves yet. Promote again to finish.",
+        )
 
 
 class _Record:

@@ -20,6 +20,7 @@ from backend.errors import (
     EndpointUnavailableError,
     InvalidInputError,
     StageBusyError,
+    StoreError,
 )
 from tests.contract import archives
 from tests.contract.serving_platforms import Bench, bench
@@ -61,6 +62,39 @@ class TestBeforeAnything:
         bench.platform.suspend(STAGE)
         bench.platform.delete(STAGE)
         assert bench.platform.describe(STAGE).status is EndpointStatus.NOT_DEPLOYED
+
+
+class TestSteps:
+    def test_each_step_is_told_and_the_old_version_answers_until_the_switch(self, bench: Bench, tmp_path: Path) -> None:
+        deploy(bench, tmp_path, 1)
+        path = archives.good_archive(tmp_path / "archive-2.tar.gz", sharpness=2.0)
+        answered: dict[tuple[str, StepStatus], int] = {}
+        seen: list[str] = []
+
+        def look(step: str, status: StepStatus, detail: str) -> None:
+            answered[step, status] = bench.platform.predict(STAGE, canary_images()).version
+            seen.extend([detail] if status is StepStatus.COMPLETED else [])
+
+        bench.platform.deploy(STAGE, served_from(2, path), path, look)
+        told = [(step, status) for step in STEPS for status in (StepStatus.IN_PROGRESS, StepStatus.COMPLETED)]
+        switched = told.index(("switch", StepStatus.COMPLETED))
+        assert list(answered.items()) == [(step, 1 if i < switched else 2) for i, step in enumerate(told)]
+        assert all(0 < len(detail) <= 120 for detail in seen), seen
+
+    def test_a_deployment_that_fails_in_any_step_leaves_the_old_version(self, bench: Bench, tmp_path: Path) -> None:
+        target = deploy(bench, tmp_path, 1)
+        before = bench.platform.describe(STAGE)
+        path = archives.good_archive(tmp_path / "archive-2.tar.gz", sharpness=2.0)
+        for failing in STEPS:
+
+            def fail(step: str, status: StepStatus, _: str) -> None:
+                if (step, status) == (failing, StepStatus.IN_PROGRESS):  # noqa: B023
+                    raise StoreError("The record cannot be written.")
+
+            with pytest.raises(StoreError):
+                bench.platform.deploy(STAGE, served_from(2, path), path, fail)
+            assert bench.platform.predict(STAGE, canary_images()).version == target.version, failing
+            assert bench.platform.describe(STAGE) == before, failing
 
 
 class TestServing:
@@ -203,6 +237,7 @@ class TestRefusing:
                 bench.platform.deploy(STAGE, wrong, path, lambda step, status, _: reports.append((step, status)))  # noqa: B023
             assert len(caught.value.message) > 20, what
             assert reports[-1][1] is StepStatus.FAILED, what
+            assert "switch" not in [step for step, _ in reports], what
             assert bench.platform.predict(STAGE, canary_images()).version == target.version, what
         assert bench.platform.describe(STAGE) == before
 

@@ -61,21 +61,41 @@ class FakeServing:
             for step in STEPS:
                 report(step, StepStatus.COMPLETED, "serves already")
             return self.describe(stage)
+        before = self._endpoints.get(stage), self._sessions.get(stage)
         sessions: list[ort.InferenceSession] = []
-        for step in STEPS:
-            report(step, StepStatus.IN_PROGRESS, "")
-            try:
-                if step == "validate":
-                    sessions.append(_session(self._validated(stage, target, archive)))
-                elif step == "verify":
-                    require_canaries(_ask(sessions[0], canary_images()), who=f"Version {target.version}")
-                elif step == "switch":
-                    self._switch(stage, target, sessions[0])
-            except DigitsError as error:
-                report(step, StepStatus.FAILED, error.message)
-                raise
-            report(step, StepStatus.COMPLETED, "done")
+        try:
+            for step in STEPS:
+                report(step, StepStatus.IN_PROGRESS, "")
+                try:
+                    seen = self._step(step, stage, target, archive, sessions)
+                except DigitsError as error:
+                    report(step, StepStatus.FAILED, error.message)
+                    raise
+                report(step, StepStatus.COMPLETED, seen)
+        except DigitsError:
+            self._restore(stage, *before)
+            raise
         return self.describe(stage)
+
+    def _step(
+        self, step: str, stage: Stage, target: ServedModel, archive: Path, sessions: list[ort.InferenceSession]
+    ) -> str:
+        if step == "validate":
+            sessions.append(_session(self._validated(stage, target, archive)))
+            return f"SHA-256 {target.sha256[:12]}"
+        if step == "probe":
+            return require_canaries(_ask(sessions[0], canary_images()), who=f"Version {target.version}")
+        if step == "switch":
+            self._switch(stage, target, sessions[0])
+        if step == "verify":
+            return require_canaries(_ask(self._sessions[stage], canary_images()), who=f"Version {target.version}")
+        return "done"
+
+    def _restore(self, stage: Stage, endpoint: Endpoint | None, session: ort.InferenceSession | None) -> None:
+        if endpoint is None or session is None:
+            self.delete(stage)
+        else:
+            self._endpoints[stage], self._sessions[stage] = endpoint, session
 
     def predict(self, stage: Stage, images: npt.NDArray[np.float32]) -> Answer:
         served = self.describe(stage).served

@@ -161,6 +161,12 @@ class TestPromote:
         (deployment,) = world.backend.promotion.history(Stage.STAGING)
         assert "Version 1 serves on staging." in texts(open_page("promote", deployment=deployment.id))
 
+    def test_the_stage_of_the_address_is_planned_for(self, world: World) -> None:
+        registered(world)
+        app = open_page("promote", version="1", stage="prod")
+        assert app.get_by_key("promote_submit").label == "Promote v1 to prod"
+        assert open_page("promote", version="1", stage="moon").get_by_key("promote_submit").label.endswith("staging")
+
     def test_a_foreign_address_is_no_error(self, world: World) -> None:
         registered(world)
         said = texts(open_page("promote", version="99", deployment="nonsense"))

@@ -1,8 +1,10 @@
-"""One deployment to a stage of this machine: validate, load, verify, switch.
+"""One deployment to a stage of this machine: validate, load, warm, probe, switch, drain, verify.
 
 The new version is first loaded beside the one that serves, under another name, and asked there. Only then is it loaded
-under the served name; Triton goes on answering with the old version until the new one is ready. The caller holds the
-load lock, so that the stage's runner does not repair what is being changed.
+under the served name; Triton goes on answering with the old version until the new one is ready, then lets it go. The
+new version is what the runner keeps (`EndpointFolder.want`) from the last moment on: whatever happens before, the old
+one is loaded again, by this process or, when it died, by the runner. The caller holds the load lock, so that the
+stage's runner does not repair what is being changed.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from backend.adapters.local.endpoint_folder import EndpointFolder, Wanted
 from backend.adapters.triton.archive import Archive, read_archive
@@ -25,6 +28,10 @@ from backend.domain.steps import StepStatus
 from backend.errors import ArchiveRejectedError, DeploymentFailedError, DigitsError, EndpointUnavailableError
 from backend.ports.clock import Clock
 from backend.ports.serving import Report
+
+_WARM_REQUESTS: Final = 5
+_DRAIN_S: Final = 8.0
+"""A stub takes 2 s to 3 s to end."""
 
 log = logging.getLogger("endpoint")
 
@@ -89,12 +96,24 @@ def load_and_switch(
             alone = replace(archive, config={**archive.config, "instance_group": [{"count": 1, "kind": "KIND_CPU"}]})
             client.load(CANDIDATE, _request(_wanted(alone, target, clock), CANDIDATE))
             observed.append(f"version {target.version} loaded beside in {time.monotonic() - begun:.1f} s")
-        with reported(report, "verify") as observed:
+        with reported(report, "warm") as observed:
+            observed.append(_warm(client))
+        with reported(report, "probe") as observed:
             observed.append(_require_served(client, CANDIDATE, target))
-        with reported(report, "switch") as observed:
-            begun = time.monotonic()
-            _switch(folder, client, _wanted(archive, target, clock), previous)
-            observed.append(f"version {target.version} serves, switched in {time.monotonic() - begun:.1f} s")
+        wanted = _wanted(archive, target, clock)
+        with _undone_on_failure(folder, client):
+            with reported(report, "switch") as observed:
+                begun = time.monotonic()
+                client.load(TRITON_MODEL, _request(wanted, TRITON_MODEL))
+                observed.append(f"version {target.version} took over in {time.monotonic() - begun:.1f} s")
+            with reported(report, "drain") as observed:
+                client.unload(CANDIDATE)
+                observed.append(_drained(client, target.version))
+                folder.repository.remove_candidate()
+            with reported(report, "verify") as observed:
+                observed.append(_require_served(client, TRITON_MODEL, target))
+                observed.append(f"version {target.version}, SHA-256 {target.sha256[:12]} at {client.url}")
+                folder.want(wanted)
     folder.repository.keep_only({target.version} | ({previous.model.version} if previous else set()))
 
 
@@ -107,30 +126,51 @@ def is_well(client: TritonClient, target: ServedModel) -> bool:
     return True
 
 
-def _switch(folder: EndpointFolder, client: TritonClient, wanted: Wanted, previous: Wanted | None) -> None:
-    """Load under the served name, look once more, and make it what the runner keeps; undone when any of it fails."""
+def _warm(client: TritonClient) -> str:
+    """Ask the candidate a few times, so that its first executions are over; returns how long they took."""
+    took = [client.infer(canary_images(), model=CANDIDATE).latency_ms for _ in range(_WARM_REQUESTS)]
+    return f"{len(took)} requests of {len(canary_images())} images: first {took[0]:.1f} ms, last {took[-1]:.1f} ms"
+
+
+def _drained(client: TritonClient, version: int) -> str:
+    """Wait until Triton holds nothing of ours but `version`; returns what was seen go.
+
+    What is slow to go is told and not waited for any longer: it takes no requests, whatever it still does.
+    """
+    begun = time.monotonic()
+    went: set[str] = set()
+    while True:
+        left = {_held_name(name, number) for name, number in client.held() - {(TRITON_MODEL, version)}}
+        waited = time.monotonic() - begun
+        if not left:
+            return f"{' and '.join(sorted(went)) or 'all else'} unloaded in {waited:.1f} s"
+        if waited > _DRAIN_S:
+            return f"{' and '.join(sorted(left))} still unloading after {waited:.0f} s"
+        went |= left
+        time.sleep(0.02)
+
+
+@contextmanager
+def _undone_on_failure(folder: EndpointFolder, client: TritonClient) -> Iterator[None]:
+    """When the block fails, serve what is wanted; where that fails, too, the runner goes on trying."""
     try:
-        client.load(TRITON_MODEL, _request(wanted, TRITON_MODEL))
-        _require_served(client, TRITON_MODEL, wanted.model)
-        folder.want(wanted)
+        yield
     except (DigitsError, OSError):
-        _restore(client, previous)
+        try:
+            wanted = folder.wanted()
+            if wanted is None:
+                client.unload(TRITON_MODEL)
+            elif client.served() != wanted.model:
+                client.load(TRITON_MODEL, _request(wanted, TRITON_MODEL))
+        except DigitsError as error:
+            log.warning("what served before is left to the runner: %s", error.message)
         raise
 
 
-def _restore(client: TritonClient, previous: Wanted | None) -> None:
-    """Serve what served before. Where that fails, too, the runner goes on trying: its orders are unchanged."""
-    try:
-        if previous is None:
-            client.unload(TRITON_MODEL)
-        elif client.served() != previous.model:
-            client.load(TRITON_MODEL, _request(previous, TRITON_MODEL))
-    except (DeploymentFailedError, EndpointUnavailableError) as error:
-        log.warning("what served before is left to the runner: %s", error.message)
-
-
 def _free_candidate(folder: EndpointFolder, client: TritonClient) -> None:
-    """Where unloading fails, the folder stays as the sign by which the runner knows to do it."""
+    """Nothing where it was drained. Where unloading fails, the folder stays: the runner knows by it to do that."""
+    if not folder.repository.has_candidate:
+        return
     try:
         client.unload(CANDIDATE)
     except (DeploymentFailedError, EndpointUnavailableError) as error:
@@ -168,3 +208,7 @@ def _request(wanted: Wanted, name: str) -> str:
 
 def _name(model: ServedModel | None) -> str:
     return "nothing" if model is None else f"version {model.version} ({model.sha256[:12]})"
+
+
+def _held_name(model: str, version: int) -> str:
+    return f"version {version}" if model == TRITON_MODEL else "the candidate"

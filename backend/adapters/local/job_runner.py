@@ -154,14 +154,14 @@ def failure_reason(folder: JobFolder, code: int) -> str:
     """Why the trainer failed: what it wrote itself, else its last line, else the signal or exit code."""
     if folder.failure.is_file():
         return folder.failure.read_text(encoding="utf-8", errors="replace")[:2000].strip()
-    ending = f"exit code {code}"
+    ending = f"The trainer ended with exit code {code}"
     if code < 0:
-        ending = f"killed by {signal.Signals(-code).name}"
+        ending = f"The trainer was killed by {signal.Signals(-code).name}"
         if -code == signal.SIGKILL:
             ending += " (often the kernel, when memory runs out)"
     lines = folder.log.read_text(encoding="utf-8", errors="replace").splitlines() if folder.log.is_file() else []
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return f"The trainer ended with {ending}." + (f" Its last line: {last[:500]}" if last else "")
+    return f"{ending}." + (f" Its last line: {last[:500]}" if last else "")
 
 
 def _signal_group(trainer: subprocess.Popen[bytes], number: signal.Signals) -> None:

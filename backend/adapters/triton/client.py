@@ -69,6 +69,21 @@ class TritonClient:
         status, body = self._call("GET", f"/v2/models/{model}/config", timeout_s)
         return served_model(_document(body)) if status == http.client.OK else None
 
+    def held(self, *, timeout_s: float = ANSWER_TIMEOUT_S) -> frozenset[tuple[str, int]]:
+        """Name and version of every model that takes memory: ready, still loading, or not yet wholly unloaded.
+
+        Raises `EndpointUnavailableError`.
+        """
+        status, body = self._call("POST", "/v2/repository/index", timeout_s)
+        if status != http.client.OK:
+            raise self._refusal(status, body)
+        index = _document(b'{"models": %b}' % body)["models"]
+        return frozenset(
+            (entry["name"], int(entry["version"]))
+            for entry in index
+            if entry.get("state", "UNAVAILABLE") != "UNAVAILABLE"
+        )
+
     def infer(
         self,
         images: npt.NDArray[np.float32],
@@ -96,7 +111,7 @@ class TritonClient:
         if status != http.client.OK:
             raise self._refusal(status, answer)
         values, version = self._parse(answer, answer_header)
-        probabilities = require_probabilities(values, count=len(images), who=f"Version {version} at {self._url}")
+        probabilities = require_probabilities(values, count=len(images), who=f"Version {version} at {self.url}")
         return Reply(probabilities=probabilities, version=version, latency_ms=latency_ms)
 
     def load(self, model: str, request: str, *, timeout_s: float = LOAD_TIMEOUT_S) -> None:
@@ -112,7 +127,8 @@ class TritonClient:
         self._control("unload", model, timeout_s)
 
     @property
-    def _url(self) -> str:
+    def url(self) -> str:
+        """Where it answers over HTTP."""
         return f"http://{self._http}"
 
     def _control(self, verb: str, model: str, timeout_s: float, **arguments: str) -> None:
@@ -128,7 +144,7 @@ class TritonClient:
             reason = " ".join(str(error.message()).split())[:400]
             if str(error.status()).removeprefix("StatusCode.") in _UNREACHABLE:
                 raise EndpointUnavailableError(
-                    f"Triton at {self._url} did not {verb} '{model}' within {timeout_s:.0f} s: {reason}."
+                    f"Triton at {self.url} did not {verb} '{model}' within {timeout_s:.0f} s: {reason}."
                 ) from error
             raise DeploymentFailedError(f"Triton refused to {verb} '{model}': {reason}") from error
         finally:
@@ -154,10 +170,10 @@ class TritonClient:
             return response.status, response.read(_LARGEST_ANSWER), response.headers.get(_HEADER_LENGTH, "")
         except TimeoutError as error:
             raise AnswerTimeoutError(
-                f"The Triton server at {self._url} did not answer within {timeout_s:g} s."
+                f"The Triton server at {self.url} did not answer within {timeout_s:g} s."
             ) from error
         except (OSError, http.client.HTTPException) as error:
-            raise EndpointUnavailableError(f"The Triton server at {self._url} cannot be reached: {error}.") from error
+            raise EndpointUnavailableError(f"The Triton server at {self.url} cannot be reached: {error}.") from error
         finally:
             connection.close()
 
@@ -168,7 +184,7 @@ class TritonClient:
         except EndpointUnavailableError:
             reason = body[:200].decode(errors="replace")
         kind = DeploymentFailedError if status == http.client.BAD_REQUEST else EndpointUnavailableError
-        return kind(f"The Triton server at {self._url} answered {status}: {reason[:400]}")
+        return kind(f"The Triton server at {self.url} answered {status}: {reason[:400]}")
 
     def _parse(self, answer: bytes, header_length: str) -> tuple[Any, int]:
         try:
@@ -177,7 +193,7 @@ class TritonClient:
             )
             return result.as_numpy(OUTPUT), int(result.get_response()["model_version"])
         except (InferenceServerException, AttributeError, ValueError, KeyError, TypeError) as error:
-            raise DeploymentFailedError(f"The answer from {self._url} cannot be read: {error}.") from error
+            raise DeploymentFailedError(f"The answer from {self.url} cannot be read: {error}.") from error
 
 
 def require_images(images: npt.NDArray[np.float32]) -> None:

@@ -42,6 +42,7 @@ def history(words: str) -> list[Deployment]:
         ("1 2x", None),  # what failed never served: 1 serves, and nothing before it
         ("1 2 3x", 1),
         ("1 2 2=", 1),
+        ("1 2x 2=", 1),  # 2 was found to serve, although what brought it died before it could say so
         ("1 2 3 <2", 1),  # 3 was rolled back from: the next rollback goes further back
         ("1 2 <1", None),
         ("1 2 3 <2 4", 2),

@@ -135,6 +135,29 @@ def test_an_archive_that_rotted_never_takes_traffic(world: World) -> None:
     assert last_event(world) == ("promote", "stage staging", "Failed")
 
 
+def test_a_silent_rollback_is_told_as_a_failure(
+    world: World, serving: FakeServing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A platform may take an update, fail it, and serve the old version again without an error."""
+    first = world.backend.promotion.promote(Stage.STAGING, 1, actor=ADA)
+    monkeypatch.setattr(serving, "deploy", lambda stage, *_: serving.describe(stage))
+    deployment = world.backend.promotion.promote(Stage.STAGING, 2, actor=ADA)
+    assert deployment.outcome is Outcome.FAILED
+    assert deployment.error == "'staging' went back to version 1 by itself, asked for was version 2."
+    assert serving.describe(Stage.STAGING).served == ServedModel(version=1, sha256=first.sha256)
+    assert last_event(world) == ("promote", "stage staging", "Failed")
+
+
+def test_a_record_whose_process_died_after_all_was_verified_says_what_serves(world: World) -> None:
+    done = world.backend.promotion.promote(Stage.STAGING, 1, actor=ADA)
+    steps = (*done.steps[:-1], replace(done.steps[-1], status=StepStatus.IN_PROGRESS, ended_at=None))
+    dead = replace(done, id="staging-v1-dead", outcome=Outcome.IN_PROGRESS, ended_at=None, steps=steps)
+    world.backend.deployments.save(dead)
+    settled = world.backend.promotion.settle(dead)
+    assert settled.hint == "Version 1 was switched to before. Promote it again to confirm that it serves."
+    assert (settled.steps[-1].status, settled.steps[-1].detail) == (StepStatus.FAILED, "the process died here")
+
+
 def test_a_record_whose_process_died_reads_interrupted(world: World) -> None:
     done = world.backend.promotion.promote(Stage.STAGING, 1, actor=ADA)
     dead = replace(done, id="staging-v2-dead", version=2, outcome=Outcome.IN_PROGRESS, ended_at=None, started_at=NOON)

@@ -10,14 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backend.adapters.local import endpoint_deployment
 from backend.adapters.local.endpoint_deployment import load_and_switch, validate
 from backend.adapters.local.endpoint_folder import EndpointFolder
 from backend.adapters.triton.archive import Archive, read_archive
 from backend.adapters.triton.client import Reply
 from backend.adapters.triton.model_config import CANDIDATE, served_model
+from backend.domain.promotion import STEPS
 from backend.domain.serving import ServedModel, Stage
 from backend.domain.steps import StepStatus
-from backend.errors import ArchiveRejectedError, DeploymentFailedError, DigitsError, EndpointUnavailableError
+from backend.errors import (
+    ArchiveRejectedError,
+    DeploymentFailedError,
+    DigitsError,
+    EndpointUnavailableError,
+    StoreError,
+)
 from tests.contract import archives
 
 RIGHT = np.eye(10, dtype=np.float32)
@@ -32,12 +40,16 @@ class Triton:
         self.loads: list[tuple[str, int]] = []
         self.wrong: set[tuple[str, int]] = set()
         self.errors: dict[str, Exception] = {}
+        self.leaving: list[tuple[str, int]] = []
+        self.url = "http://127.0.0.1:18000"
 
     def load(self, name: str, request: str) -> None:
         if error := self.errors.get(f"load {name}"):
             raise error
         model = served_model(json.loads(request))
         assert model is not None
+        if name in self.loaded:
+            self.leaving.append((name, self.loaded[name].version))
         self.loaded[name] = model
         self.loads.append((name, model.version))
 
@@ -48,6 +60,13 @@ class Triton:
 
     def served(self, *, model: str = "mnist") -> ServedModel | None:
         return self.loaded.get(model)
+
+    def held(self) -> frozenset[tuple[str, int]]:
+        """What was replaced is held for one more look."""
+        if error := self.errors.get("held"):
+            raise error
+        leaving, self.leaving = self.leaving, []
+        return frozenset([*leaving, *((name, model.version) for name, model in self.loaded.items())])
 
     def infer(self, _: object, *, model: str) -> Reply:
         if error := self.errors.get(f"infer {model}"):
@@ -67,6 +86,7 @@ class Stand:
         self.path = archives.good_archive(root / "model.tar.gz")
         self.archive: Archive = read_archive(self.path, sha256=archives.digest_of(self.path))
         self.steps: list[tuple[str, StepStatus]] = []
+        self.seen: dict[str, str] = {}
 
     def target(self, version: int) -> ServedModel:
         return ServedModel(version=version, sha256=self.archive.sha256)
@@ -77,10 +97,14 @@ class Stand:
             self.folder,
             self.archive,
             self.target(version),
-            lambda step, status, _: self.steps.append((step, status)),
+            self.report,
             start_server=lambda: self.triton,
             clock=lambda: NOON,
         )
+
+    def report(self, step: str, status: StepStatus, detail: str) -> None:
+        self.steps.append((step, status))
+        self.seen[step] = detail
 
     @property
     def versions(self) -> list[str]:
@@ -104,6 +128,45 @@ def test_a_version_is_examined_beside_and_then_serves(stand: Stand) -> None:
     assert not stand.folder.repository.has_candidate
 
 
+def test_each_step_tells_what_was_seen(stand: Stand) -> None:
+    stand.deploy(1)
+    stand.deploy(2)
+    assert [step for step, status in stand.steps if status is StepStatus.COMPLETED] == list(STEPS[1:])
+    assert stand.seen["warm"].startswith("5 requests of 10 images: first 1.0 ms")
+    assert stand.seen["drain"].startswith("version 1 unloaded in ")
+    assert stand.seen["verify"].endswith(f"version 2, SHA-256 {stand.archive.sha256[:12]} at http://127.0.0.1:18000")
+
+
+def test_what_is_slow_to_unload_is_told_and_not_waited_for(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand.deploy(1)
+    monkeypatch.setattr(endpoint_deployment, "_DRAIN_S", 0.05)
+    monkeypatch.setattr(stand.triton, "held", lambda: frozenset([("mnist", 1), ("mnist", 2)]))
+    stand.deploy(2)
+    assert stand.seen["drain"].startswith("version 1 still unloading after ")
+    assert stand.folder.wanted().model == stand.target(2)  # type: ignore[union-attr]
+
+
+def test_orders_that_were_written_stand_when_the_record_cannot_be(stand: Stand) -> None:
+    """From the end of `verify` on the new version is kept: nothing may load the old one beside that order."""
+    stand.deploy(1)
+
+    def full(step: str, status: StepStatus, _: str) -> None:
+        if (step, status) == ("verify", StepStatus.COMPLETED):
+            raise StoreError("The database is full.")
+
+    with pytest.raises(StoreError):
+        load_and_switch(
+            stand.folder,
+            stand.archive,
+            stand.target(2),
+            full,
+            start_server=lambda: stand.triton,
+            clock=lambda: NOON,
+        )
+    assert stand.triton.loaded == {"mnist": stand.target(2)}
+    assert stand.folder.wanted().model == stand.target(2)  # type: ignore[union-attr]
+
+
 def test_a_version_that_fails_beside_never_serves(stand: Stand) -> None:
     stand.deploy(1)
     stand.triton.wrong.add((CANDIDATE, 2))
@@ -111,7 +174,7 @@ def test_a_version_that_fails_beside_never_serves(stand: Stand) -> None:
         stand.deploy(2)
     assert ("mnist", 2) not in stand.triton.loads
     assert stand.triton.loaded == {"mnist": stand.target(1)}
-    assert stand.steps[-1] == ("verify", StepStatus.FAILED)
+    assert stand.steps[-1] == ("probe", StepStatus.FAILED)
 
 
 def test_a_version_that_fails_after_the_switch_is_switched_back(stand: Stand) -> None:
@@ -121,7 +184,7 @@ def test_a_version_that_fails_after_the_switch_is_switched_back(stand: Stand) ->
         stand.deploy(2)
     assert stand.triton.loads[-2:] == [("mnist", 2), ("mnist", 1)]
     assert stand.folder.wanted().model == stand.target(1)  # type: ignore[union-attr]
-    assert stand.steps[-1] == ("switch", StepStatus.FAILED)
+    assert stand.steps[-1] == ("verify", StepStatus.FAILED)
 
 
 def test_a_first_version_that_fails_after_the_switch_is_unloaded(stand: Stand) -> None:
@@ -140,7 +203,7 @@ def test_a_switch_that_triton_refuses_reloads_nothing(stand: Stand) -> None:
     assert stand.triton.loaded == {"mnist": stand.target(1)}
 
 
-@pytest.mark.parametrize("call", [f"load {CANDIDATE}", f"infer {CANDIDATE}", "load mnist", "infer mnist"])
+@pytest.mark.parametrize("call", [f"load {CANDIDATE}", f"infer {CANDIDATE}", "load mnist", f"unload {CANDIDATE}"])
 def test_a_server_that_dies_leaves_the_orders_and_the_clearing_to_the_runner(stand: Stand, call: str) -> None:
     stand.deploy(1)
     gone = EndpointUnavailableError("The Triton server cannot be reached.")
@@ -153,6 +216,17 @@ def test_a_server_that_dies_leaves_the_orders_and_the_clearing_to_the_runner(sta
     stand.triton.errors = {}
     stand.deploy(2)
     assert stand.triton.loaded == {"mnist": stand.target(2)}
+
+
+@pytest.mark.parametrize("call", ["held", "infer mnist"])
+def test_a_server_that_dies_after_the_switch_is_not_made_the_wanted_one(stand: Stand, call: str) -> None:
+    stand.deploy(1)
+    stand.triton.errors = {call: EndpointUnavailableError("The Triton server cannot be reached.")}
+    with pytest.raises(EndpointUnavailableError):
+        stand.deploy(2)
+    assert stand.folder.wanted().model == stand.target(1)  # type: ignore[union-attr]
+    assert stand.triton.loaded == {"mnist": stand.target(1)}
+    assert not stand.folder.repository.has_candidate
 
 
 def test_a_full_disk_is_a_failed_deployment(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
