@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from typing import Any
 
@@ -15,7 +14,7 @@ from app.components.status_badge import check_status, status_badge
 from app.context import backend
 from app.errors import shown
 from app.state import Key
-from backend.errors import PlatformError
+from app.views.operation_answer import operation_answer
 
 REFRESH = "1s"
 
@@ -25,18 +24,6 @@ def examine() -> None:
     operation = f"doctor-{secrets.token_hex(4)}"
     backend().operations.start(operation, ["doctor", "--json"])
     st.session_state[Key.DOCTOR] = operation
-
-
-def findings(operation: str) -> dict[str, Any] | None:
-    """The doctor's document; None while he is at it."""
-    if backend().operations.is_running(operation):
-        return None
-    try:
-        document: dict[str, Any] = json.loads(backend().operations.answer(operation))
-    except ValueError:
-        said = backend().operations.output(operation).strip()
-        raise PlatformError(f"The doctor ended without findings. {said}", hint="python -m backend doctor") from None
-    return document
 
 
 def check_row(index: int, check: dict[str, Any]) -> None:
@@ -54,7 +41,7 @@ def check_row(index: int, check: dict[str, Any]) -> None:
 
 def live(operation: str, done_when_drawn: bool) -> None:
     with shown("Examine the connections"):
-        document = findings(operation)
+        document = operation_answer(operation)
         if document is None:
             st.caption("Looking. One check starts a Triton of its own and asks it about a known digit: some seconds.")
             for _ in range(4):
