@@ -49,7 +49,10 @@ def _resume_endpoints(settings: Settings) -> None:
     """After a restart of the machine, the endpoints that should serve do again; live ones are left alone."""
     backend = connect(settings)
     for stage in Stage:
-        backend.serving.resume(stage)
+        try:
+            backend.serving.resume(stage)
+        except DigitsError as error:  # the dashboard is where this is looked at and mended
+            print(f"{stage.value} does not serve: {error.message}\n  next: {error.hint}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def check_row(index: int, check: dict[str, Any]) -> None:
                 st.caption(f"{check['seconds'] * 1000:,.0f} ms", width="content")
                 status_badge(check_status(check["ok"]))
         if check["ok"]:
-            st.caption(check["detail"])
+            st.text(check["detail"])
         else:
             error_panel(key=f"check_{index}", what=check["detail"], command=check["fix"])
 

@@ -65,7 +65,9 @@ def answer_card(endpoint: Endpoint, answer: Prediction | DigitsError | None) -> 
     with theme.card(f"answer_{stage.value}"), st.container(key=f"draw_result_{stage.value}"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.subheader(TITLES[stage], anchor=False, width="content")
-            if endpoint.current is not None:
+            if isinstance(answer, Prediction):  # what answered, not what was served when the page was opened
+                st.badge(f"v{answer.version}", color="blue", icon=":material/inventory_2:")
+            elif endpoint.current is not None:
                 st.badge(f"v{endpoint.current.version}", color="blue", icon=":material/inventory_2:")
             else:
                 status_badge(endpoint.status)

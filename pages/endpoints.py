@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 import streamlit as st
 
 from app import navigation, queries, theme
@@ -11,7 +13,7 @@ from app.components.empty_state import empty_state_link
 from app.components.error_panel import error_panel
 from app.context import backend
 from app.errors import shown
-from app.identity import click_key, refusal
+from app.identity import refusal
 from app.state import Key
 from app.views.endpoint_card import endpoint_card
 from app.views.endpoint_load import load_card
@@ -77,7 +79,8 @@ def delete_button(endpoint: Endpoint) -> None:
 def delete(endpoint: Endpoint) -> None:
     """Start the deletion as a process of its own: ending a server takes a second or two."""
     stage = endpoint.stage.value
-    operation = f"delete-{stage}-{click_key('delete', stage, endpoint.since)[:8]}"
+    # Random, not by click: the dialog lets itself be confirmed once, and deleting twice changes nothing.
+    operation = f"delete-{stage}-{secrets.token_hex(4)}"
     backend().operations.start(operation, ["endpoints", "delete", "--stage", stage, "--json"])
     st.session_state[Key.DELETING] = operation
 

@@ -151,7 +151,8 @@ def start(plan: DeploymentPlan, kind: DeploymentKind = DeploymentKind.PROMOTE) -
     """Start the deployment as a process of its own and follow it; a second click follows the same one."""
     stage, version = plan.stage.value, plan.version.version
     history = queries.deployments(plan.stage)
-    key = click_key(kind, stage, version, history[0].id if history else "")
+    # With the deployment that is followed now: after one that was refused, the next click is a new one.
+    key = click_key(kind, stage, version, history[0].id if history else "", st.query_params.get("deployment", ""))
     deployment_id = f"{stage}-v{version}-{key[:8]}"
     verb = ["promote", str(version), "--to", stage]
     if kind is DeploymentKind.ROLLBACK:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import navigation, queries, theme
 from app.components.error_panel import error_panel
+from app.components.notice import notice
 from app.components.relative_time import relative_time
 from app.components.status_badge import status_badge
 from app.context import backend
@@ -43,7 +44,7 @@ def endpoint_card(stage: Stage) -> None:
             _down(endpoint)
         else:
             if endpoint.detail:
-                st.warning(endpoint.detail, icon=":material/warning:")
+                notice(endpoint.detail, key=f"endpoint_{stage.value}", kind="warning")
             _numbers(stage)
 
 
@@ -113,7 +114,8 @@ def _numbers(stage: Stage) -> None:
     _metrics(look, requests_per_second(before, look) if before else None)
     moment = f"as of {look.at.astimezone(UTC):%H:%M:%S} UTC"
     if trouble:
-        st.markdown(f":orange[:material/history: {moment}; since then its server does not say.]", help=trouble)
+        st.markdown(f":orange[:material/history: {moment}; since then its server does not say.]")
+        st.text(trouble)
     else:
         batch = "" if look.mean_batch is None else f", {look.mean_batch:.1f} images per execution"
         st.caption(

@@ -77,7 +77,7 @@ def _live(operation: str, running_when_drawn: bool) -> None:
             return
         if document is None:
             told = backend().operations.output(operation).strip().rpartition("\n")[2]
-            st.caption(f":material/motion_photos_on: {told or 'Starting'}. You may leave this page.")
+            st.text(f"{told or 'Starting'}. You may leave this page.")
             return
         if running_when_drawn:
             st.rerun(scope="app")

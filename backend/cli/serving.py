@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from argparse import Namespace
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from backend.cli.documents import (
 from backend.domain.operations import OperationStatus
 from backend.domain.promotion import Deployment
 from backend.domain.serving import Stage
-from backend.errors import InvalidInputError, NotFoundError
+from backend.errors import InvalidInputError, NotFoundError, WrongStateError
 from backend.services.prediction import Pixels, seen_from_file
 
 _FILE_LIMIT_BYTES = 50_000_000
@@ -176,13 +177,16 @@ def stop(backend: Backend, options: Namespace) -> Answer:
     """Ask every unfinished job to stop and suspend the endpoints; returns when the jobs have ended."""
     stopped = [job.name for job in backend.training.list_jobs() if job.status.can_stop]
     for name in stopped:
-        backend.launching.stop(name, actor=backend.actor)
+        with suppress(WrongStateError):  # it has just ended by itself
+            backend.launching.stop(name, actor=backend.actor)
     for stage in Stage:
-        backend.serving.suspend(stage)
+        backend.endpoints.suspend(stage, actor=backend.actor)
     deadline = time.monotonic() + _STOP_SECONDS
     while time.monotonic() < deadline and not all(job.status.is_terminal for job in backend.training.list_jobs()):
         time.sleep(0.5)
-    return {"jobs": stopped}, f"{len(stopped)} jobs stopped, endpoints suspended", 0
+    left = [job.name for job in backend.training.list_jobs() if not job.status.is_terminal]
+    text = f"{len(stopped)} jobs stopped, endpoints suspended" + (f"; still ending: {', '.join(left)}" if left else "")
+    return {"jobs": stopped, "left": left}, text, 1 if left else 0
 
 
 def _read(path: Path) -> Pixels:

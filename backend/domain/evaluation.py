@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,8 @@ class Evaluation:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidInputError(f"Not an evaluation: {type(error).__name__} {error}.") from error
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,40}", evaluation.dataset):
+            raise InvalidInputError(f"Not an evaluation: the data set is called '{evaluation.dataset[:40]}'.")
         if len(evaluation.per_class_recall) != 10 or [len(row) for row in evaluation.confusion] != [10] * 10:
             raise InvalidInputError("Not an evaluation: expected ten classes.")
         return evaluation

@@ -38,6 +38,10 @@ class Auditor:
             effect.outcome = "refused" if error.exit_code == 4 else "failed"
             effect.after = {**effect.after, "error": f"{type(error).__name__}: {error.message}"}
             raise
+        except BaseException as error:
+            effect.outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            effect.after = {**effect.after, "error": type(error).__name__}
+            raise
         finally:
             self._log.append(
                 AuditEvent(

@@ -53,6 +53,17 @@ class Endpoints:
         with self._auditor.audited(actor, "restart", f"stage {stage.value}"):
             self._serving.resume(stage)
 
+    def suspend(self, stage: Stage, *, actor: Actor) -> None:
+        """Stop what serves the stage on this machine; what it should serve stays, and `restart` serves it again.
+
+        Nothing happens where nothing should serve. Raises `PermissionDeniedError` below operator.
+        """
+        if self._serving.describe(stage).wanted is None:
+            return
+        actor.require(LOADING_ROLE, f"suspend {stage.value}")
+        with self._auditor.audited(actor, "suspend", f"stage {stage.value}"):
+            self._serving.suspend(stage)
+
     def delete(self, stage: Stage, *, actor: Actor) -> Endpoint:
         """Stop serving the stage and return how it stands then; records and versions stay.
 

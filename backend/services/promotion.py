@@ -15,6 +15,7 @@ from backend.errors import (
     DeploymentFailedError,
     DigitsError,
     NotApprovedError,
+    NotFoundError,
     StageBusyError,
     StalePlanError,
     WrongStateError,
@@ -120,11 +121,22 @@ class Promotion:
             # Planned under the hold: nobody can change the stage between this look and the switch.
             plan = self.plan(stage, number)
             _require_expected(plan, expected)
+            self._require_new(deployment_id)
             deployment = self._apply(plan, kind, actor, deployment_id)
         effect.before = {"version": plan.serving.version if plan.serving else None}
         effect.after = {"version": number, "deployment": deployment.id}
         effect.outcome = deployment.outcome.value
         return deployment
+
+    def _require_new(self, deployment_id: str) -> None:
+        try:
+            known = self._deployments.get(deployment_id)
+        except NotFoundError:
+            return
+        raise WrongStateError(
+            f"Deployment '{deployment_id}' exists: it is {known.outcome.value}.",
+            hint="Give the new one an id of its own.",
+        )
 
     def _apply(self, plan: DeploymentPlan, kind: DeploymentKind, actor: Actor, deployment_id: str) -> Deployment:
         record = _Record(

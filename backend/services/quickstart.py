@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from backend.domain.operations import Operation, OperationStatus
 from backend.domain.registry import Approval
 from backend.domain.serving import Stage
 from backend.domain.steps import Step, StepStatus
-from backend.errors import DeploymentFailedError, DigitsError, NotFoundError, WorkFailedError
+from backend.errors import DeploymentFailedError, DigitsError, InvalidInputError, NotFoundError, WorkFailedError
 from backend.ports.clock import Clock
 from backend.ports.operations import Operations, OperationStore
 from backend.ports.training import TrainingPlatform
@@ -102,6 +103,8 @@ class Quickstart:
         Raises `PermissionDeniedError` below approver: the one who clicks approves the model and ships it to prod.
         """
         actor.require(Role.APPROVER, "run the quick start")
+        if not re.fullmatch(rf"{KIND}-[1-9][0-9]*", operation_id):
+            raise InvalidInputError(f"'{operation_id[:80]}' is no quick start: expected '{KIND}-' and a number.")
         with self._processes.joined(operation_id):
             self._save(self._taken_up(operation_id, actor))
             try:
@@ -168,6 +171,7 @@ class Quickstart:
             last,
             status=OperationStatus.IN_PROGRESS,
             attempt=last.attempt + 1,
+            started_at=self._clock(),
             steps=steps,
             ended_at=None,
             error="",

@@ -15,6 +15,7 @@ from tests.fakes.serving import FakeServing
 
 MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 TIMEOUT = 20
+UNEXPECTED = "An unexpected error"
 
 
 @pytest.fixture
@@ -43,6 +44,8 @@ def open_page(address: str = "", **params: str) -> AppTest:
         app.switch_page(f"../pages/{address}.py")
     app.run()
     assert not app.exception
+    # A page catches what it did not expect and shows a panel: for a test that is a failure.
+    assert UNEXPECTED not in texts(app)
     return app
 
 

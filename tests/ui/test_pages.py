@@ -167,6 +167,12 @@ class TestPromote:
         assert app.get_by_key("promote_submit").label == "Promote v1 to prod"
         assert open_page("promote", version="1", stage="moon").get_by_key("promote_submit").label.endswith("staging")
 
+    def test_an_address_cannot_reach_out_of_the_operations(self, world: World) -> None:
+        registered(world)
+        said = texts(open_page("promote", version="1", deployment="../jobs/job-a"))
+        assert "'../jobs/job-a' is no operation" in said
+        assert "log of job-a" not in said
+
     def test_a_foreign_address_is_no_error(self, world: World) -> None:
         registered(world)
         said = texts(open_page("promote", version="99", deployment="nonsense"))
@@ -189,6 +195,18 @@ class TestDraw:
         label = next(pills for pills in app.pills if str(pills.key).startswith("draw_label_"))
         label.set_value(4).run()
         assert [example.label for example in world.backend.examples.list_examples()] == [4]
+
+    def test_the_version_beside_an_answer_is_the_one_that_answered(self, world: World) -> None:
+        serving(world)
+        world.add_job("job-b")
+        world.backend.registration.register_job("job-b", actor=world.backend.actor)
+        world.backend.registration.decide(2, Approval.APPROVED, actor=world.backend.actor)
+        app = open_page("draw")
+        world.backend.promotion.promote(Stage.STAGING, 2, actor=world.backend.actor)
+        app.session_state["strokes"] = ONE
+        app.run()
+        assert any("v2" in str(element.value) for element in app.markdown)
+        assert not any("v1" in str(element.value) for element in app.markdown)
 
     def test_an_endpoint_that_is_down_is_said_in_its_card(self, world: World) -> None:
         serving(world)

@@ -18,6 +18,7 @@ from backend.cli.parser import build_parser
 from backend.domain.identity import Role
 from backend.domain.jobs import JobStatus
 from backend.settings import ROOT
+from tests.fakes import trainer
 from tests.fakes.backend import World, make_world
 from tests.fakes.load import FakeLoad
 from tests.fakes.serving import FakeServing
@@ -128,6 +129,20 @@ def test_errors_are_documents_with_an_exit_code(
     seen, document = run(capsys, *arguments)
     assert (seen, document["error"]["kind"]) == (code, kind)
     assert document["error"]["message"]
+
+
+def test_stop_ends_jobs_and_suspends_endpoints(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.add_job("job-a")
+    run(capsys, "register", "job-a")
+    run(capsys, "models", "approve", "1")
+    run(capsys, "promote", "1", "--to", "staging")
+    run(capsys, "train", "--seed", str(trainer.HANGS), "--name", "hangs")
+    code, document = run(capsys, "stop")
+    assert (code, document) == (0, {"jobs": ["hangs"], "left": []})
+    assert run(capsys, "jobs", "show", "hangs")[1]["status"] == "Stopped"
+    staging = next(endpoint for endpoint in run(capsys, "endpoints")[1] if endpoint["stage"] == "staging")
+    assert (staging["served"], staging["wanted"]["version"]) == (None, 1)
+    assert ("suspend", "stage staging") in [(e["action"], e["subject"]) for e in run(capsys, "audit")[1]]
 
 
 def test_a_viewer_may_look_and_nothing_else(

@@ -27,7 +27,7 @@ from backend.adapters.triton.canary import canary_images
 from backend.adapters.triton.client import AnswerTimeoutError
 from backend.adapters.triton.model_config import CANDIDATE, load_request
 from backend.domain.serving import TRITON_MODEL, Stage
-from backend.errors import DeploymentFailedError, EndpointUnavailableError, SetupError
+from backend.errors import DeploymentFailedError, DigitsError, EndpointUnavailableError
 
 BEAT_S: Final = 2.0
 IDLE_S: Final = 30.0
@@ -72,10 +72,13 @@ class EndpointRunner:
             if not self._server.keep_running():
                 self._say(RunnerState.STARTING, self._server.last_exit)
                 return _QUICK_BEAT_S
-        except (SetupError, EndpointUnavailableError) as error:
+            wanted = self._folder.wanted()
+        except DigitsError as error:
             self._say(RunnerState.FAILED, f"{error.message} {error.hint}".strip())
             return BEAT_S
-        wanted = self._folder.wanted()
+        except OSError as error:  # a full disk, above all: what serves goes on serving, and the next beat tries again
+            self._say(RunnerState.FAILED, f"The endpoint's folder cannot be written: {error}.")
+            return BEAT_S
         if wanted is None:
             self._say(RunnerState.RUNNING)
             return self._leave_when_idle()
@@ -188,9 +191,12 @@ def rotate(path: Path) -> None:
 
     In place, since the processes that write keep it open (for appending); a line written meanwhile may be lost.
     """
-    if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
-        shutil.copyfile(path, path.with_name(f"{path.name}.1"))
-        os.truncate(path, 0)
+    try:
+        if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
+            shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+            os.truncate(path, 0)
+    except OSError as error:
+        log.error("'%s' cannot be rotated, serving goes on: %s", path, error)  # noqa: TRY400 - a full disk
 
 
 def wait_for_signal(seconds: float) -> bool:

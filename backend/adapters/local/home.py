@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+from backend.errors import InvalidInputError
+
+_OPERATION_ID: Final = re.compile(r"[a-z0-9-]{1,80}")
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,11 @@ class Home:
         return self.root / "models" / str(number) / "model.tar.gz"
 
     def operation(self, operation_id: str) -> Path:
+        """Ids come from addresses and command lines: raises `InvalidInputError` for what cannot be one."""
+        if not _OPERATION_ID.fullmatch(operation_id):
+            raise InvalidInputError(
+                f"'{operation_id[:80]}' is no operation: expected 1 to 80 small letters, digits and hyphens."
+            )
         return self.root / "operations" / operation_id
 
 

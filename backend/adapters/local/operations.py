@@ -9,7 +9,7 @@ from typing import Final
 
 from backend.adapters.local.home import Home
 from backend.adapters.local.processes import FileLock, LockHeldError, is_held, reap, spawn_detached
-from backend.errors import PlatformError, WrongStateError
+from backend.errors import DigitsError, PlatformError, WrongStateError
 from backend.ports.operations import Operations
 
 _TAIL_BYTES: Final = 4_000
@@ -31,14 +31,15 @@ class LocalOperations:
         except LockHeldError:
             return
         with lock:
+            marker = folder / f"started-{attempt}"
             try:
                 # Made only by whoever starts the attempt: it tells one that has ended from one never started.
-                (folder / f"started-{attempt}").touch(exist_ok=False)
+                marker.touch(exist_ok=False)
             except FileExistsError:
                 return
-            if before is not None:
-                before()
             try:
+                if before is not None:
+                    before()
                 spawn_detached(
                     [sys.executable, "-m", "backend", *verb],
                     lock=lock,
@@ -47,7 +48,11 @@ class LocalOperations:
                     env=self._environment,
                 )
             except OSError as error:
+                marker.unlink(missing_ok=True)
                 raise PlatformError(f"'{' '.join(verb)}' could not be started: {error}.") from error
+            except DigitsError:
+                marker.unlink(missing_ok=True)  # nothing was started: the next click may try again
+                raise
 
     @contextmanager
     def joined(self, operation_id: str) -> Iterator[None]:

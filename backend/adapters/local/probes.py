@@ -69,7 +69,7 @@ def _database(database: Database) -> str:
     with database.write() as connection:
         mode = connection.execute(text("PRAGMA journal_mode")).scalar_one()
         jobs = connection.execute(text("SELECT count(*) FROM jobs")).scalar_one()
-    return f"{database.path} can be written ({mode} mode, {jobs} jobs)"
+    return f"{database.path} can be written ({mode} mode, {jobs} job{'s' if jobs != 1 else ''})"
 
 
 def _packages() -> str:

@@ -95,6 +95,27 @@ def test_what_was_expected_may_be_named_by_its_first_characters(world: World) ->
         world.backend.promotion.promote(Stage.STAGING, 1, actor=ADA, expected=NOTHING)
 
 
+def test_an_id_is_used_once(world: World) -> None:
+    world.backend.promotion.promote(Stage.STAGING, 1, actor=ADA, deployment_id="ci-42")
+    with pytest.raises(WrongStateError, match="Deployment 'ci-42' exists: it is Succeeded"):
+        world.backend.promotion.promote(Stage.STAGING, 2, actor=ADA, deployment_id="ci-42")
+    served = world.backend.serving.describe(Stage.STAGING).served
+    assert served is not None
+    assert served.version == 1
+
+
+def test_what_was_interrupted_is_not_audited_as_done(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(world.backend.serving, "deploy", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        world.backend.promotion.promote(Stage.STAGING, 1, actor=ADA)
+    assert last_event(world) == ("promote", "stage staging", "interrupted")
+    (deployment,) = world.backend.promotion.history(Stage.STAGING)
+    assert deployment.outcome is Outcome.INTERRUPTED
+
+
 def test_a_version_without_approval_is_refused(world: World) -> None:
     with pytest.raises(NotApprovedError, match="Version 3 cannot be promoted: its approval is PendingManualApproval"):
         world.backend.promotion.promote(Stage.STAGING, 3, actor=ADA)

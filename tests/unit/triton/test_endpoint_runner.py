@@ -232,6 +232,37 @@ def test_a_server_that_cannot_be_started_is_explained(
     assert state(folder) == (RunnerState.RUNNING, "")
 
 
+@pytest.mark.parametrize("where", ["damaged file", "full disk"])
+def test_a_healthy_server_goes_on_whatever_its_folder_suffers(
+    folder: EndpointFolder, server: Server, beat: Callable[[int], None], where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.want(WANTED)
+    beat(2)
+    if where == "damaged file":
+        (folder.root / "wanted.json").write_text("{ torn")
+    else:
+        monkeypatch.setattr(server, "keep_running", lambda: (_ for _ in ()).throw(OSError(28, "No space left")))
+    beat(2)
+    assert state(folder)[0] is RunnerState.FAILED
+    assert not {"stop", "kill"} & set(server.calls)
+    folder.want(WANTED)
+    monkeypatch.undo()
+    beat(2)
+    assert state(folder) == (RunnerState.RUNNING, "")
+
+
+def test_a_log_that_cannot_be_moved_aside_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(endpoint_runner, "MAX_LOG_BYTES", 10)
+    monkeypatch.setattr(endpoint_runner.shutil, "copyfile", full)
+    path = tmp_path / "triton.log"
+    path.write_bytes(b"x" * 90)
+    rotate(path)
+    assert path.stat().st_size == 90
+
+
 def test_it_leaves_when_nothing_has_been_wanted_for_a_while(
     folder: EndpointFolder, server: Server, beat: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
