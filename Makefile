@@ -30,6 +30,7 @@ bench: setup-test  ## measure, side by side; writes docs/benchmarks.md
 
 campaign: setup-test  ## the long proofs; writes docs/reliability.md
 	@$(PY) -m tests.campaign.switch
+	@$(PY) -m tests.campaign.killed_deployment
 	@$(PY) -m tests.campaign.killed_processes
 
 screenshots: setup-test  ## remake the pictures in docs/images
