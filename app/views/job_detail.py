@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from app import navigation, queries, theme
+from app.components.command_line import command_line
 from app.components.error_panel import error_panel
 from app.components.log_viewer import log_viewer
 from app.components.metric_chart import metric_chart
@@ -134,6 +135,10 @@ def _artifacts(job: TrainingJob) -> None:
     if job.run:
         st.caption("W&B run (recorded on this machine)")
         st.code(job.run, language=None)
+    if job.status.can_stop:
+        command_line(f"python -m backend jobs stop {job.name}")
+    elif job.status is JobStatus.COMPLETED:
+        command_line(f"python -m backend register {job.name}")
     _lineage(job)
 
 

@@ -99,4 +99,6 @@ def _decision(version: ModelVersion) -> None:
                     backend().registration.decide(version.version, approval, actor=actor(), comment=comment.strip())
                     queries.versions.clear()
                     st.rerun()
-    command_line(f"python -m backend models approve {version.version}")
+    command_line(
+        f"python -m backend models approve {version.version}\npython -m backend models reject {version.version}"
+    )

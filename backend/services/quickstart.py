@@ -15,7 +15,14 @@ from backend.domain.operations import Operation, OperationStatus
 from backend.domain.registry import Approval
 from backend.domain.serving import Stage
 from backend.domain.steps import Step, StepStatus
-from backend.errors import DeploymentFailedError, DigitsError, InvalidInputError, NotFoundError, WorkFailedError
+from backend.errors import (
+    DeploymentFailedError,
+    DigitsError,
+    InvalidInputError,
+    NotApprovedError,
+    NotFoundError,
+    WorkFailedError,
+)
 from backend.ports.clock import Clock
 from backend.ports.operations import Operations, OperationStore
 from backend.ports.training import TrainingPlatform
@@ -124,6 +131,12 @@ class Quickstart:
             self._keep(version=version.version, accuracy=evaluation.accuracy)
             say(f"version {version.version}, {version.sha256[:12]}")
         with self._step("approve") as say:
+            if version.approval is Approval.REJECTED:
+                raise NotApprovedError(
+                    f"Version {version.version} was rejected by {version.approval_by}: the quick start does not "
+                    "overrule that.",
+                    hint="Approve it on the Promote page, or train another model.",
+                )
             self._registration.decide(version.version, Approval.APPROVED, actor=actor, comment="Quick start")
             say(f"by {actor.name}")
         for stage in Stage:

@@ -68,6 +68,20 @@ def test_it_is_taken_up_where_it_failed(world: World, serving: FakeServing, monk
     assert len(world.backend.registry.list_versions()) == 1
 
 
+def test_it_does_not_overrule_a_rejection(world: World, serving: FakeServing, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise EndpointUnavailableError("Port 18000 is taken.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(serving, "deploy", broken)
+        world.backend.quickstart.run("quickstart-1", actor=ADA, preset="fast")
+    world.backend.registration.decide(1, Approval.REJECTED, actor=ADA)
+    again = world.backend.quickstart.run("quickstart-1", actor=ADA, preset="fast")
+    assert again.status is OperationStatus.FAILED
+    assert "was rejected by ada" in again.error
+    assert world.backend.registry.get(1).approval is Approval.REJECTED
+
+
 def test_a_failed_training_is_trained_again(world: World) -> None:
     world.backend.launching.next_status.append(JobStatus.FAILED)  # type: ignore[attr-defined]
     failed = world.backend.quickstart.run("quickstart-1", actor=ADA, preset="fast")
