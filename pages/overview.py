@@ -140,6 +140,9 @@ def best_models(versions: Sequence[ModelVersion]) -> None:
 
 
 def recent_events(events: Sequence[AuditEvent], now: datetime) -> None:
+    """Absent when nothing was recorded yet: an empty grid says nothing."""
+    if not events:
+        return
     with theme.card("events", "Recent events"):
         rows = [
             {
