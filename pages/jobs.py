@@ -13,7 +13,7 @@ from app.components.job_table import OBJECTIVE, job_table
 from app.components.status_badge import look_of, status_badge
 from app.context import backend
 from app.errors import shown
-from app.identity import actor, refusal
+from app.identity import actor, click_key, refusal
 from app.views.job_detail import job_detail, versions_of
 from backend.domain.identity import Role
 from backend.domain.jobs import JobStatus, TrainingJob
@@ -129,6 +129,17 @@ def actions(job: TrainingJob) -> None:
             apply=lambda: stop(job.name),
             icon=":material/stop_circle:",
         )
+    if job.status in (JobStatus.FAILED, JobStatus.STOPPED) and st.button(
+        "Resume",
+        key="job_resume",
+        icon=":material/resume:",
+        disabled=bool(reason),
+        help=reason or "A new job goes on from this one's last checkpoint.",
+    ):
+        with shown("Resume the job"):
+            made = backend().launching.resume(job.name, actor=actor(), key=click_key("resume", job.name))
+            queries.jobs.clear()
+            st.switch_page(navigation.JOBS.file, query_params={"job": made.name})
     if st.button("Clone", key="job_clone", icon=":material/content_copy:", help="Open Launch with this configuration."):
         st.switch_page(navigation.LAUNCH.file, query_params={"clone": job.name})
     registered = versions_of(job)

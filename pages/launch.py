@@ -35,6 +35,8 @@ def field(parameter: Hyperparameter, default: Value, scope: str) -> Value:
         return st.selectbox(
             label, parameter.choices, index=parameter.choices.index(str(default)), key=key, help=parameter.help
         )
+    if parameter.kind == "text":
+        return st.text_input(label, str(default), key=key, help=parameter.help)
     if parameter.kind == "integer":
         low, high = int(parameter.low), int(parameter.high)
         return st.number_input(label, low, high, int(default), step=1, key=key, help=parameter.help)

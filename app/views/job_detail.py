@@ -33,7 +33,7 @@ def job_detail(job: TrainingJob) -> None:
             key="job_failed",
             what="This job failed.",
             why=job.failure_reason,
-            next_step="Read the end of the log below; Clone launches it again with other values.",
+            next_step="Read the end of the log below. Resume goes on from its last checkpoint, Clone begins anew.",
         )
     for number, text in enumerate(job.notices):
         notice(text, key=f"job_{number}")
@@ -127,6 +127,14 @@ def _whole_log(name: str) -> str:
 def _artifacts(job: TrainingJob) -> None:
     relative_time(job.created_at, before="Launched")
     st.text(f"by {job.request.requested_by}, preset {job.request.preset}")
+    if origin := job.request.resumed_from:
+        st.page_link(
+            navigation.JOBS.file,
+            label=f"Resumed from {origin}",
+            icon=":material/resume:",
+            query_params={"job": origin},
+            width="content",
+        )
     if job.archive:
         st.caption("Model archive (a Triton model repository)")
         st.code(job.archive, language=None, wrap_lines=True)
@@ -139,6 +147,8 @@ def _artifacts(job: TrainingJob) -> None:
         command_line(f"python -m backend jobs stop {job.name}")
     elif job.status is JobStatus.COMPLETED:
         command_line(f"python -m backend register {job.name}")
+    else:
+        command_line(f"python -m backend jobs resume {job.name}")
     _lineage(job)
 
 

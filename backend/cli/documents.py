@@ -36,7 +36,7 @@ def job_document(job: TrainingJob) -> Document:
         "progress": job.progress,
         "metrics": dict(job.metrics),
         "notices": list(job.notices),
-        "resumed_from": job.resumed_from,
+        "resumed_from": job.request.resumed_from,
         "archive": job.archive,
         "sha256": job.sha256,
         "run": job.run,

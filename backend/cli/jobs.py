@@ -21,6 +21,14 @@ def train(backend: Backend, options: Namespace) -> Answer:
     job = backend.launching.train(
         actor=backend.actor, preset=options.preset, overrides=_overrides(options), name=options.name
     )
+    return _launched(backend, job, options)
+
+
+def resume(backend: Backend, options: Namespace) -> Answer:
+    return _launched(backend, backend.launching.resume(options.name, actor=backend.actor), options)
+
+
+def _launched(backend: Backend, job: TrainingJob, options: Namespace) -> Answer:
     if options.wait:
         job = _wait(backend, job)
     document: Document = {
@@ -32,6 +40,7 @@ def train(backend: Backend, options: Namespace) -> Answer:
         "run": job.run,
         "failure_reason": job.failure_reason,
         "notices": list(job.notices),
+        "resumed_from": job.request.resumed_from,
     }
     ended_badly = job.status in (JobStatus.FAILED, JobStatus.STOPPED)
     return document, _summary(job), 1 if ended_badly else 0
@@ -122,6 +131,7 @@ def _summary(job: TrainingJob) -> str:
         "archive": job.archive,
         "sha256": job.sha256,
         "run": job.run,
+        "resumed": f"from {job.request.resumed_from}" if job.request.resumed_from else "",
     }
     text = [f"{name:<9} {value}" for name, value in lines.items() if value]
     return "\n".join(text + [f"notice    {notice}" for notice in job.notices])

@@ -50,14 +50,16 @@ def _add_training(verbs: _SubParsersAction[ArgumentParser], common: ArgumentPars
     train.add_argument("--wait", action="store_true", help="follow the job until it has ended")
     train.set_defaults(run=jobs.train)
 
-    actions = verbs.add_parser("jobs", help="list, show, follow and stop jobs").add_subparsers(required=True)
+    actions = verbs.add_parser("jobs", help="list, show, follow, stop and resume jobs").add_subparsers(required=True)
     actions.add_parser("list", parents=[common]).set_defaults(run=jobs.list_jobs)
-    for name, run in (("show", jobs.show), ("logs", jobs.logs), ("stop", jobs.stop)):
+    for name, run in (("show", jobs.show), ("logs", jobs.logs), ("stop", jobs.stop), ("resume", jobs.resume)):
         action = actions.add_parser(name, parents=[common])
         action.add_argument("name")
         action.set_defaults(run=run)
         if name == "logs":
             action.add_argument("--follow", action="store_true", help="go on until the job has ended")
+        if name == "resume":
+            action.add_argument("--wait", action="store_true", help="follow the new job until it has ended")
 
 
 def _add_models(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:

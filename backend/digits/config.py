@@ -11,12 +11,14 @@ from typing import Any, Final, Literal, NoReturn
 
 from .failures import ConfigError
 
+LONGEST_TEXT: Final = 500
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
     """What one hyperparameter may be; both ends of the range are included."""
 
-    kind: Literal["integer", "float", "choice"]
+    kind: Literal["integer", "float", "choice", "text"]
     help: str
     low: float = -math.inf
     high: float = math.inf
@@ -26,11 +28,13 @@ class Parameter:
     def expected(self) -> str:
         if self.kind == "choice":
             return f"one of {', '.join(self.choices)}"
+        if self.kind == "text":
+            return f"1 to {LONGEST_TEXT} printable characters"
         return f"{'a whole number' if self.kind == 'integer' else 'a number'} from {self.low:g} to {self.high:g}"
 
     def parse(self, name: str, raw: str) -> str | int | float:
         """The value of a command line; raises `ConfigError`."""
-        if self.kind == "choice":
+        if self.kind in ("choice", "text"):
             return raw
         try:
             number = float(raw)
@@ -44,6 +48,8 @@ class Parameter:
         """Raises `ConfigError` that says what was expected."""
         if self.kind == "choice":
             good = value in self.choices
+        elif self.kind == "text":
+            good = isinstance(value, str) and 0 < len(value) <= LONGEST_TEXT and value.isprintable()
         else:
             types = (int,) if self.kind == "integer" else (int, float)
             good = isinstance(value, types) and not isinstance(value, bool) and self.low <= value <= self.high
@@ -57,18 +63,22 @@ PARAMETERS: Final[dict[str, Parameter]] = {
     "batch_size": Parameter(kind="integer", low=8, high=4096, help="images per step"),
     "lr": Parameter(kind="float", low=1e-6, high=1.0, help="learning rate; the peak of a one-cycle"),
     "schedule": Parameter(kind="choice", choices=("onecycle", "constant"), help="learning rate over the steps"),
-    "augmentation": Parameter(kind="choice", choices=("none", "shift", "affine"), help="changes to the images"),
+    "augmentation": Parameter(kind="choice", choices=("none", "shift", "affine", "elastic"), help="changes to images"),
     "optimizer": Parameter(kind="choice", choices=("adam", "adamw"), help="optimiser"),
     "weight_decay": Parameter(kind="float", low=0.0, high=1.0, help="AdamW's; unused with Adam"),
     "label_smoothing": Parameter(kind="float", low=0.0, high=0.5, help="share spread over all classes"),
     "dropout": Parameter(kind="float", low=0.0, high=0.9, help="before the last layer"),
+    "ema": Parameter(kind="float", low=0.0, high=0.9999, help="momentum of the averaged weights; 0 is off"),
+    "early_stopping": Parameter(kind="integer", low=0, high=200, help="epochs without a better loss; 0 is off"),
+    "train_precision": Parameter(kind="choice", choices=("fp32", "bfloat16"), help="of the arithmetic"),
     "seed": Parameter(kind="integer", low=0, high=2**31 - 1, help="the same seed gives the same model"),
-    "dataset": Parameter(kind="choice", choices=("auto", "mnist", "digits8x8"), help="auto: MNIST if it can be had"),
+    "dataset": Parameter(kind="text", help="auto, mnist, digits8x8, a file, a folder or an s3:// address"),
     "limit": Parameter(kind="integer", low=0, high=10_000_000, help="first so many training images; 0 is all"),
     "validation_size": Parameter(
         kind="integer", low=10, high=1_000_000, help="images held out, at most a tenth of the training images"
     ),
-    "export": Parameter(kind="choice", choices=("fp32",), help="precision of the exported model"),
+    "checkpoint_minutes": Parameter(kind="float", low=0.0, high=1440.0, help="between checkpoints; 0 is off"),
+    "export": Parameter(kind="choice", choices=("fp32",), help="precision of the file"),
 }
 
 
@@ -86,10 +96,14 @@ class TrainConfig:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     dropout: float = 0.0
+    ema: float = 0.0
+    early_stopping: int = 0
+    train_precision: str = "fp32"
     seed: int = 0
     dataset: str = "auto"
     limit: int = 0
     validation_size: int = 5_000
+    checkpoint_minutes: float = 5.0
     export: str = "fp32"
 
     def __post_init__(self) -> None:

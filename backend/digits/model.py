@@ -5,26 +5,37 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 INPUT_NAME = "input_1"
 OUTPUT_NAME = "output_1"
 
 
-def build(name: str, *, dropout: float = 0.0) -> keras.Model:
+def build(name: str, *, dropout: float = 0.0, precision: str = "fp32") -> keras.Model:
     """A network with fresh weights: `lean_d`, `lean_c`, `lean_e` or `reference`.
 
     The lean ones pool before batch normalisation and ReLU, which then work on a quarter of the values; they have
     34,650, 95,002 and 582,186 parameters. `reference` is the older project's, with 1,351,246. `dropout` acts before
-    the last layer, in training only. Raises KeyError for another name.
+    the last layer, in training only. With `precision` bfloat16 the layers compute in 16 bits, keep their weights in
+    32, and the probabilities are float32. Raises KeyError for another name.
     """
+    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     image = layers.Input((28, 28, 1), name=INPUT_NAME)
     features = {"lean_d": _lean_d, "lean_c": _lean_c, "lean_e": _lean_e, "reference": _reference}[name](image)
     if dropout:
         features = layers.Dropout(dropout, name="dropout")(features)
     logits = layers.Dense(10, name="logits")(features)
-    probabilities = layers.Activation("softmax", name=OUTPUT_NAME)(logits)
+    probabilities = layers.Activation("softmax", name=OUTPUT_NAME, dtype="float32")(logits)
     return keras.Model(image, probabilities, name=name)
+
+
+def in_float32(network: keras.Model) -> keras.Model:
+    """The same network and weights, to be exported: it computes in float32, whatever it was trained in."""
+    plain = build(network.name)
+    plain.set_weights(network.get_weights())
+    plain(np.zeros((1, 28, 28, 1), np.float32))  # Keras exports no model that was never called
+    return plain
 
 
 def _lean_d(x: Any) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 from .config import TrainConfig
 from .dataset import Dataset
 from .evaluate import Evaluation
-from .fitting import EpochPoint
+from .progress import EpochPoint
 
 
 def write_outputs(
@@ -52,7 +52,7 @@ def describe(data: Dataset) -> dict[str, str | int]:
     return {
         "name": data.name,
         "source": data.source,
-        "train_n": len(data.train_images),
+        "train_n": len(data.train),
         "validation_n": len(data.validation_images),
         "test_n": len(data.test_images),
     }

@@ -33,16 +33,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from . import dataset, metric_lines
+from .checkpoint import CheckpointFolder
 from .config import TrainConfig, parse_arguments
-from .container import Folders
+from .container import Folders, StopSignal
 from .failures import ConfigError, TrainerError
 from .tracking import Tracker
 
 if TYPE_CHECKING:
     from .evaluate import Evaluation
-    from .fitting import EpochPoint
+    from .progress import EpochPoint
 
-STOPPED = 128 + signal.SIGTERM
 INTERRUPTED = 128 + signal.SIGINT
 _SHOWN_MISTAKES = 16
 
@@ -58,24 +58,31 @@ class Result:
     seconds: float
 
 
-def train_and_evaluate(config: TrainConfig, folders: Folders, tracker: Tracker) -> Result:
+def train_and_evaluate(config: TrainConfig, folders: Folders, tracker: Tracker, stop: StopSignal) -> Result:
     """Do all that `config` says; metric lines go to standard output, files to `folders`, the same to `tracker`.
 
     The model is chosen by nothing that saw the test set, which is used once, at the end, on the exported file.
-    Raises `TrainerError`.
+    Goes on from a checkpoint where `folders` has one. Raises `TrainerError`, and SystemExit when `stop` came.
     """
     began = time.monotonic()
     emit({"progress": 0.0})
     # Five seconds of imports, which nobody should have to wait for to learn that an argument is wrong.
-    from . import evaluate, export, fitting, model, outputs
+    from . import evaluate, export, fitting, model, outputs, progress
+    from .pipeline import Mix
 
     tracker.start(dataclasses.asdict(config))
     data = dataset.load(config.dataset, limit=config.limit, validation_size=config.validation_size, notify=emit_notice)
     tracker.describe({"data": outputs.describe(data)})
     fitting.make_reproducible(config.seed)
-    network = model.build(config.model, dropout=config.dropout)
-    curves = fitting.fit(network, data, config, emit, lambda point: tracker.log(_tracked(point)))
-    onnx_file = export.export(network, folders.model, data.train_images[: export.CHECKED_IMAGES])
+    with fitting.strategy().scope():
+        network = model.build(config.model, dropout=config.dropout, precision=config.train_precision)
+    listener = progress.Listener(report=emit, on_epoch=lambda point: tracker.log(_tracked(point)), notify=emit_notice)
+    checkpoints = CheckpointFolder(folders.checkpoints, config, emit_notice) if config.checkpoint_minutes else None
+    with stop.deferred():
+        curves = fitting.fit(network, data, Mix(data.train), config, listener, checkpoints=checkpoints, stop=stop)
+    if config.train_precision != "fp32":
+        network = model.in_float32(network)
+    onnx_file = export.export(network, folders.model, data.train.take(slice(export.CHECKED_IMAGES))[0])
     evaluation = evaluate.evaluate(onnx_file, data.test_images, data.test_labels)
     outputs.write_outputs(
         folders.output_data,
@@ -108,14 +115,14 @@ def emit_notice(text: str) -> None:
     _write(metric_lines.format_notice(text))
 
 
-def run(arguments: Sequence[str], folders: Folders, tracker: Tracker) -> int:
+def run(arguments: Sequence[str], folders: Folders, tracker: Tracker, stop: StopSignal) -> int:
     """Train as the arguments say and return the exit code: 0, 2 for bad arguments, 143 when it was stopped (130 from
     the keyboard), 1 for any other failure. Codes 1 and 2 leave a reason in the failure file.
     """
     try:
-        train_and_evaluate(parse_arguments(arguments), folders, tracker)
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 0
+        train_and_evaluate(parse_arguments(arguments), folders, tracker, stop)
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else 0
     except KeyboardInterrupt:
         return INTERRUPTED
     except ConfigError as error:
@@ -132,10 +139,11 @@ def run(arguments: Sequence[str], folders: Folders, tracker: Tracker) -> int:
 
 def main() -> NoReturn:
     """Run the command line of this process and leave it, even if W&B would rather not."""
-    signal.signal(signal.SIGTERM, _stop)
+    stop = StopSignal()
+    signal.signal(signal.SIGTERM, stop)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     tracker = Tracker(os.environ, emit_notice)
-    code = run(sys.argv[1:], Folders.from_environ(os.environ), tracker)
+    code = run(sys.argv[1:], Folders.from_environ(os.environ), tracker, stop)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending already
     finished = tracker.finish(code)
     sys.stdout.flush()
@@ -143,10 +151,6 @@ def main() -> NoReturn:
     if not finished:
         os._exit(code)
     sys.exit(code)
-
-
-def _stop(number: int, frame: object) -> NoReturn:
-    raise SystemExit(STOPPED)
 
 
 def _fail(folders: Folders, reason: str, *, code: int) -> int:

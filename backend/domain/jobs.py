@@ -16,6 +16,7 @@ _NAME: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 
 class JobKind(Enum):
     TRAINING = "training"
+    TUNING = "tuning"
 
 
 class JobStatus(Enum):
@@ -52,11 +53,21 @@ _FOLLOWING: Final[Mapping[JobStatus, frozenset[JobStatus]]] = {
 }
 
 
+def check_job_name(name: str) -> None:
+    """Raises `InvalidInputError` for a name that SageMaker would refuse too."""
+    if not _NAME.fullmatch(name):
+        raise InvalidInputError(
+            f"Job name '{name[:80]}' is not valid: 1 to 63 letters, digits and hyphens, "
+            "beginning and ending with a letter or digit."
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingRequest:
     """What to train, complete: every hyperparameter is spelled out, so that a job says what it did.
 
-    `key` makes the launch idempotent: a second submission with the same key returns the first job.
+    `key` makes the launch idempotent: a second submission with the same key returns the first job. `resumed_from`
+    names the job whose last checkpoint this one goes on from, `tuning_job` the tuning job that it is a trial of.
     """
 
     name: str
@@ -64,13 +75,11 @@ class TrainingRequest:
     hyperparameters: Mapping[str, str | int | float]
     requested_by: str
     key: str
+    resumed_from: str = ""
+    tuning_job: str = ""
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise InvalidInputError(
-                f"Job name '{self.name[:80]}' is not valid: 1 to 63 letters, digits and hyphens, "
-                "beginning and ending with a letter or digit."
-            )
+        check_job_name(self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +100,6 @@ class TrainingJob:
     progress: float = 0.0
     metrics: Mapping[str, float] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
-    resumed_from: str = ""
     archive: str = ""
     sha256: str = ""
     output: str = ""

@@ -13,8 +13,11 @@ from typing import Final, Literal
 
 from backend.errors import InvalidInputError
 
-Kind = Literal["integer", "float", "choice"]
+Kind = Literal["integer", "float", "choice", "text"]
 Value = str | int | float
+
+LONGEST_TEXT: Final = 500
+NAMED_DATASETS: Final = ("auto", "mnist", "digits8x8")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,13 @@ class Hyperparameter:
             if str(raw) not in self.choices:
                 raise InvalidInputError(f"{self.name} is '{raw}'; expected one of {', '.join(self.choices)}.")
             return str(raw)
+        if self.kind == "text":
+            text = str(raw).strip()
+            if not 0 < len(text) <= LONGEST_TEXT or not text.isprintable():
+                raise InvalidInputError(
+                    f"{self.name} is '{text[:80]}'; expected 1 to {LONGEST_TEXT} printable characters."
+                )
+            return text
         try:
             number = float(raw)
         except ValueError:
@@ -92,8 +102,8 @@ HYPERPARAMETERS: Final[tuple[Hyperparameter, ...]] = (
         name="augmentation",
         label="Augmentation",
         kind="choice",
-        choices=("none", "shift", "affine"),
-        help="Shift moves by up to 2 pixels; affine also turns, scales and shears.",
+        choices=("none", "shift", "affine", "elastic"),
+        help="Shift moves by up to 2 pixels; affine also turns, scales and shears; elastic also bends.",
     ),
     Hyperparameter(
         name="optimizer", label="Optimizer", kind="choice", choices=("adam", "adamw"), help="AdamW decays the weights."
@@ -123,14 +133,37 @@ HYPERPARAMETERS: Final[tuple[Hyperparameter, ...]] = (
         help="Before the last layer, in training only.",
     ),
     Hyperparameter(
+        name="ema",
+        label="Weight averaging",
+        kind="float",
+        low=0.0,
+        high=0.9999,
+        help="Momentum of the exponential moving average of the weights, which is what is kept; 0 is off.",
+    ),
+    Hyperparameter(
+        name="early_stopping",
+        label="Early stopping",
+        kind="integer",
+        low=0,
+        high=200,
+        help="Stop after so many epochs without a better validation loss, and keep the best weights; 0 is off.",
+    ),
+    Hyperparameter(
+        name="train_precision",
+        label="Training precision",
+        kind="choice",
+        choices=("fp32", "bfloat16"),
+        help="bfloat16 computes in 16 bits and keeps the weights in 32.",
+    ),
+    Hyperparameter(
         name="seed", label="Seed", kind="integer", low=0, high=2**31 - 1, help="The same seed gives the same model."
     ),
     Hyperparameter(
         name="dataset",
         label="Data set",
-        kind="choice",
-        choices=("auto", "mnist", "digits8x8"),
-        help="Auto is MNIST, or the bundled 8x8 digits when MNIST cannot be had.",
+        kind="text",
+        help="auto (MNIST, or the bundled 8x8 digits when it cannot be had), mnist, digits8x8, the path of an .npz, "
+        "a folder with images.npy and labels.npy, or an s3:// prefix of such files.",
     ),
     Hyperparameter(
         name="limit",
@@ -149,6 +182,14 @@ HYPERPARAMETERS: Final[tuple[Hyperparameter, ...]] = (
         help="Set aside from the training images for every choice; the test set is for the end only.",
     ),
     Hyperparameter(
+        name="checkpoint_minutes",
+        label="Minutes between checkpoints",
+        kind="float",
+        low=0.0,
+        high=1440.0,
+        help="What Resume starts from after a kill or an interruption; 0 writes none.",
+    ),
+    Hyperparameter(
         name="export",
         label="Export precision",
         kind="choice",
@@ -163,10 +204,14 @@ _COMMON: Final[Mapping[str, Value]] = {
     "weight_decay": 0.0,
     "label_smoothing": 0.0,
     "dropout": 0.0,
+    "ema": 0.0,
+    "early_stopping": 0,
+    "train_precision": "fp32",
     "seed": 0,
     "dataset": "auto",
     "limit": 0,
     "validation_size": 5000,
+    "checkpoint_minutes": 5.0,
     "export": "fp32",
 }
 
@@ -229,6 +274,13 @@ PRESETS: Final[Mapping[str, Preset]] = {
 }
 
 
+def hyperparameter(name: str) -> Hyperparameter:
+    """The hyperparameter of that name; raises `InvalidInputError` that lists those known."""
+    if name not in _BY_NAME:
+        raise InvalidInputError(f"Unknown hyperparameter '{name}'.", hint=f"Known are: {', '.join(sorted(_BY_NAME))}.")
+    return _BY_NAME[name]
+
+
 def resolve(preset: str, overrides: Mapping[str, Value]) -> dict[str, Value]:
     """Every hyperparameter of a job: the preset's, with `overrides` over them, validated and in their own types.
 
@@ -236,10 +288,7 @@ def resolve(preset: str, overrides: Mapping[str, Value]) -> dict[str, Value]:
     """
     if preset not in PRESETS:
         raise InvalidInputError(f"Preset is '{preset}'; expected one of {', '.join(PRESETS)}.")
-    unknown = sorted(set(overrides) - set(_BY_NAME))
-    if unknown:
-        raise InvalidInputError(
-            f"Unknown hyperparameter '{unknown[0]}'.", hint=f"Known are: {', '.join(sorted(_BY_NAME))}."
-        )
+    for name in sorted(overrides):
+        hyperparameter(name)
     values = {**_COMMON, **PRESETS[preset].hyperparameters, **overrides}
     return {parameter.name: parameter.parse(values[parameter.name]) for parameter in HYPERPARAMETERS}

@@ -14,7 +14,9 @@ class TrainingPlatform(Protocol):
         """Accept the job and return at once, with the job `Pending` or `InProgress`; it outlives the caller.
 
         Idempotent by `request.key`: repeating a submission returns the job that the first one made, whatever its
-        name. Raises `InvalidInputError` when another job has the name.
+        name. With `request.resumed_from` it goes on from that job's last checkpoint, or begins anew, with a notice,
+        where there is none. Raises `InvalidInputError` when another job has the name, `NotFoundError` when the job to
+        resume is unknown, and `WrongStateError` when that one still runs or has completed.
         """
         ...
 

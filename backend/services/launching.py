@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
 
 from backend.domain.identity import Actor, Role
 from backend.domain.jobs import TrainingJob, TrainingRequest
-from backend.domain.training import Value, resolve
+from backend.domain.training import NAMED_DATASETS, Value, resolve
+from backend.errors import InvalidInputError
 from backend.ports.clock import Clock
 from backend.ports.training import TrainingPlatform
 from backend.services.auditing import Auditor
+
+_RESUMED: Final = re.compile(r"-r[0-9]+$")
+_LONGEST_NAME: Final = 63
 
 
 class Launching:
@@ -24,14 +33,15 @@ class Launching:
     ) -> TrainingJob:
         """Validate and submit; an empty `name` is made from the preset and the time, an empty `key` is a new request.
 
-        Raises `InvalidInputError` for a bad value and `PermissionDeniedError` below operator.
+        A data set may be named by a path: it is taken from where the caller is, and must exist. Raises
+        `InvalidInputError` for a bad value and `PermissionDeniedError` below operator.
         """
         actor.require(Role.OPERATOR, "launch a training job")
         name = name or f"{preset}-{self._clock():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         request = TrainingRequest(
             name=name,
             preset=preset,
-            hyperparameters=resolve(preset, overrides),
+            hyperparameters=_with_whole_path(resolve(preset, overrides)),
             requested_by=actor.name,
             key=key or secrets.token_hex(16),
         )
@@ -41,6 +51,39 @@ class Launching:
             effect.after = {"preset": preset, "hyperparameters": dict(request.hyperparameters)}
         return job
 
+    def resume(self, name: str, *, actor: Actor, key: str = "") -> TrainingJob:
+        """Launch a job that goes on where the failed or stopped job `name` was saved last, with the same values.
+
+        Raises `NotFoundError`, `WrongStateError` when that job runs or has completed, and `PermissionDeniedError`
+        below operator.
+        """
+        actor.require(Role.OPERATOR, "resume a training job")
+        origin = self._training.describe(name)
+        request = replace(
+            origin.request,
+            name=self._name_after(name),
+            requested_by=actor.name,
+            key=key or secrets.token_hex(16),
+            resumed_from=name,
+            tuning_job="",
+        )
+        with self._auditor.audited(actor, "resume", f"job {request.name}") as effect:
+            effect.before = {"job": name, "status": origin.status.value}
+            job = self._training.submit(request)
+            effect.subject = f"job {job.name}"
+        return job
+
+    def _name_after(self, name: str) -> str:
+        """`name-r2`, then `name-r3`, ...: the first that is free."""
+        taken = {job.name for job in self._training.list_jobs()}
+        base = _RESUMED.sub("", name)
+        for number in itertools.count(2):
+            suffix = f"-r{number}"
+            candidate = f"{base[: _LONGEST_NAME - len(suffix)].rstrip('-')}{suffix}"
+            if candidate not in taken:
+                return candidate
+        raise AssertionError
+
     def stop(self, name: str, *, actor: Actor) -> TrainingJob:
         """Ask a job to stop. Raises `NotFoundError`, and `WrongStateError` when it has ended."""
         actor.require(Role.OPERATOR, "stop a training job")
@@ -49,3 +92,18 @@ class Launching:
             job = self._training.stop(name)
             effect.after = {"status": job.status.value}
         return job
+
+
+def _with_whole_path(values: dict[str, Value]) -> dict[str, Value]:
+    """The job is started elsewhere: a path is made absolute here."""
+    name = str(values["dataset"])
+    if name in NAMED_DATASETS or name.startswith("s3://"):
+        return values
+    path = Path(name).expanduser().resolve()
+    if not path.exists():
+        raise InvalidInputError(
+            f"The data set '{name}' does not exist here ('{path}').",
+            hint="Give the path of an .npz file or a folder of .npy files, an s3:// address, or one of "
+            f"{', '.join(NAMED_DATASETS)}.",
+        )
+    return {**values, "dataset": str(path)}

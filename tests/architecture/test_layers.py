@@ -40,7 +40,7 @@ FOREIGN = {
     "sqlalchemy": ("backend.adapters.local",),
     "sqlite3": ("backend.adapters.local",),
     "tritonclient": ("backend.adapters.triton",),
-    "boto3": ("backend.adapters.sagemaker",),
+    "boto3": ("backend.adapters.sagemaker", "backend.digits.s3_files"),
     "wandb": ("backend.digits",),
     "tensorflow": ("backend.digits",),
     "keras": ("backend.digits",),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import tarfile
 import time
+from dataclasses import replace
 
 import pytest
 
 from backend.adapters.local.packing import sha256_of
-from backend.domain.jobs import JobStatus
+from backend.domain.jobs import JobStatus, TrainingRequest
 from backend.errors import InvalidInputError, NotFoundError, WrongStateError
 from tests.contract.training_platforms import Bench, bench, ended, running, wait_until
 from tests.fakes import trainer
@@ -176,6 +177,39 @@ class TestStopping:
         ended(bench.platform, "first")
         with pytest.raises(WrongStateError, match="'first' cannot be stopped: it is Completed"):
             bench.platform.stop("first")
+
+
+class TestResuming:
+    def resumed(self, bench: Bench, name: str, behaviour: int = trainer.HANGS) -> TrainingRequest:
+        return replace(bench.request(f"{name}-r2", behaviour), resumed_from=name)
+
+    def test_a_killed_job_goes_on_from_its_checkpoint(self, bench: Bench) -> None:
+        bench.platform.submit(bench.request("first", trainer.HANGS))
+        wait_until(lambda: "[checkpoint]" in bench.platform.read_log("first").text)
+        bench.kill("first")
+        ended(bench.platform, "first")
+        bench.platform.submit(self.resumed(bench, "first", trainer.FINISHES))
+        job = ended(bench.platform, "first-r2")
+        assert (job.status, job.request.resumed_from) == (JobStatus.COMPLETED, "first")
+        assert "going on from epoch 3 of first" in job.notices
+        assert bench.platform.describe("first").status is JobStatus.FAILED
+
+    def test_a_job_without_a_checkpoint_begins_anew_and_says_so(self, bench: Bench) -> None:
+        bench.platform.submit(bench.request("first", trainer.FAILS))
+        ended(bench.platform, "first")
+        bench.platform.submit(self.resumed(bench, "first", trainer.FINISHES))
+        job = ended(bench.platform, "first-r2")
+        assert job.status is JobStatus.COMPLETED
+        assert job.notices[0] == "Job first left no checkpoint: begun anew."
+
+    def test_what_runs_or_completed_or_never_was_is_not_resumed(self, bench: Bench) -> None:
+        bench.platform.submit(bench.request("done"))
+        ended(bench.platform, "done")
+        bench.platform.submit(bench.request("runs", trainer.HANGS))
+        for name, error in (("done", WrongStateError), ("runs", WrongStateError), ("nobody", NotFoundError)):
+            with pytest.raises(error, match=name):
+                bench.platform.submit(self.resumed(bench, name))
+        assert [job.name for job in bench.platform.list_jobs()] == ["runs", "done"]
 
 
 class TestQueueing:

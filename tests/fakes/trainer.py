@@ -1,7 +1,7 @@
 """A trainer that keeps the container's contract in milliseconds, for tests of what runs trainers.
 
 How it behaves is the `seed`: FINISHES, FAILS (with a reason), CRASHES (without one), HANGS (ends on SIGTERM) or IGNORES
-(SIGTERM does not end it). It prints `epochs` metric lines.
+(SIGTERM does not end it). It prints `epochs` metric lines, and after more than one epoch it has a checkpoint.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN if behaviour == IGNORES else lambda *_: sys.exit(143))
     print(format_notice("a stand-in trainer"))
     print(f"hello from {os.environ['TRAINING_JOB_NAME']}")
+    checkpoint = Path(os.environ["DIGITS_CHECKPOINTS"], "checkpoint")
+    if checkpoint.is_file():
+        print(format_notice(f"going on from {checkpoint.read_text()}"))
     for epoch in range(1, epochs + 1):
         print(format_line({"epoch": epoch, "progress": epoch / epochs, "val_accuracy": 0.9 + epoch / 100}))
     if behaviour == FAILS:
@@ -31,6 +34,10 @@ def main() -> None:
         sys.exit(1)
     if behaviour == CRASHES:
         sys.exit("Segmentation of the imagination")
+    if epochs > 1:
+        checkpoint.parent.mkdir(exist_ok=True)
+        checkpoint.write_text(f"epoch {epochs} of {os.environ['TRAINING_JOB_NAME']}")
+        print("[checkpoint] written", flush=True)
     while behaviour in (HANGS, IGNORES):
         time.sleep(0.05)
     model = Path(os.environ["SM_MODEL_DIR"], "mnist", "1")

@@ -139,6 +139,16 @@ class TestJobs:
         app.get_by_key("job_register").click().run()
         assert [version.source_job for version in world.backend.registry.list_versions()] == ["job-a"]
 
+    def test_a_failed_job_is_resumed_with_one_click(self, world: World) -> None:
+        world.add_job("job-a", JobStatus.FAILED)
+        app = open_page("jobs", job="job-a")
+        assert "python -m backend jobs resume job-a" in texts(app)
+        app.get_by_key("job_resume").click().run()
+        (job,) = [job for job in world.backend.training.list_jobs() if job.name != "job-a"]
+        assert (job.name, job.request.resumed_from) == ("job-a-r2", "job-a")
+        links = open_page("jobs", job="job-a-r2").get("page_link")
+        assert "Resumed from job-a" in [link.proto.label for link in links]
+
     def test_an_unknown_job_is_said_to_be_none(self, world: World) -> None:
         assert "No such job" in texts(open_page("jobs", job="nobody"))
 

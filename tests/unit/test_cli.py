@@ -103,6 +103,37 @@ def test_waiting_ends_with_the_job_and_its_verdict(world: World, capsys: pytest.
     assert (code, failed["status"], failed["failure_reason"]) == (1, "Failed", "The loss became NaN in epoch 2.")
 
 
+def test_a_data_set_of_ones_own_is_named_by_its_path_from_here(
+    world: World, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, refused = run(capsys, "train", "--dataset", "own.npz", "--name", "a")
+    assert (code, refused["error"]["kind"]) == (2, "InvalidInputError")
+    (tmp_path / "own.npz").touch()
+    run(capsys, "train", "--dataset", "own.npz", "--name", "a", "--wait")
+    _, job = run(capsys, "jobs", "show", "a")
+    assert job["hyperparameters"]["dataset"] == str(tmp_path / "own.npz")
+
+
+def test_a_job_that_ended_badly_is_resumed_under_a_name_of_its_own(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "train", "--seed", "1", "--epochs", "2", "--name", "bad", "--wait")
+
+    code, again = run(capsys, "jobs", "resume", "bad", "--wait")
+    assert (code, again["job"], again["status"], again["resumed_from"]) == (1, "bad-r2", "Failed", "bad")
+    code, third = run(capsys, "jobs", "resume", "bad-r2", "--wait")
+    assert (code, third["job"], third["resumed_from"]) == (1, "bad-r3", "bad-r2")
+    _, job = run(capsys, "jobs", "show", "bad-r3")
+    assert job["hyperparameters"]["epochs"] == 2
+    _, events = run(capsys, "audit", "--subject", "bad-r3")
+    assert [(event["action"], event["before"]["job"]) for event in events] == [("resume", "bad-r2")]
+
+    run(capsys, "train", "--seed", "0", "--name", "good", "--wait")
+    code, refused = run(capsys, "jobs", "resume", "good")
+    assert (code, refused["error"]["kind"]) == (4, "WrongStateError")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "kind"),
     [

@@ -87,6 +87,7 @@ jobs = Table(
     Column("metrics", Document, nullable=False),
     Column("notices", Document, nullable=False),
     Column("resumed_from", String(63), nullable=False),
+    Column("tuning_job", String(63), nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("run", Text, nullable=False),
     UniqueConstraint("request_key", name="jobs_request_key"),
@@ -210,6 +211,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         status VARCHAR(20) NOT NULL, attempt INTEGER NOT NULL, steps TEXT NOT NULL, result TEXT NOT NULL,
         error TEXT NOT NULL, hint TEXT NOT NULL)""",
     ),
+    ("ALTER TABLE jobs ADD COLUMN tuning_job VARCHAR(63) NOT NULL DEFAULT ''",),
 )
 
 

@@ -72,6 +72,10 @@ class JobFolder:
         return self.output / "data"
 
     @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    @property
     def failure(self) -> Path:
         return self.output / "failure"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
@@ -19,11 +20,12 @@ _LINE_LIMIT: Final = 65_536
 class TrainerOutput:
     """Copies the trainer's output on one thread; `take` hands over what was read since the last call on another."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, notices: Sequence[str] = ()) -> None:
+        """`notices` were known before the trainer said anything."""
         self._log = log
         self._lock = threading.Lock()
         self._points: list[MetricPoint] = []
-        self._notices: list[str] = []
+        self._notices: list[str] = list(notices)
         self._seen_notices = 0
         self._seq = 0
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -71,7 +72,7 @@ class JobRunner:
             process_group=0,
         )
         assert trainer.stdout is not None  # noqa: S101 - Popen was told to pipe it
-        self._follow(trainer, trainer.stdout)
+        self._follow(trainer, trainer.stdout, job)
         self._conclude(trainer.returncode)
 
     def _wait_for_slot(self) -> bool:
@@ -88,9 +89,11 @@ class JobRunner:
             self._store.move(self._name, JobStatus.STOPPING)
         return self._store.get(self._name).status is JobStatus.STOPPING
 
-    def _follow(self, trainer: subprocess.Popen[bytes], stdout: IO[bytes]) -> None:
+    def _follow(self, trainer: subprocess.Popen[bytes], stdout: IO[bytes], job: TrainingJob) -> None:
         """Copy the trainer's output and pass on stop requests until it has ended."""
-        output = TrainerOutput(self._folder.log)
+        origin = job.request.resumed_from
+        anew = origin and not any(self._folder.checkpoints.glob("*"))
+        output = TrainerOutput(self._folder.log, [f"Job {origin} left no checkpoint: begun anew."] if anew else [])
         reader = threading.Thread(target=output.copy, args=(stdout,), daemon=True)
         reader.start()
         asked_at: float | None = None
@@ -118,6 +121,7 @@ class JobRunner:
             except OSError as error:
                 self._finish(JobStatus.FAILED, failure_reason=f"The model could not be packed: {error}.")
                 return
+            shutil.rmtree(self._folder.checkpoints, ignore_errors=True)  # only what did not complete is resumed
             self._finish(JobStatus.COMPLETED, progress=1.0, sha256=sha256_of(self._folder.archive), run=self._run_id())
         elif self._store.get(self._name).status is JobStatus.STOPPING:
             self._finish(JobStatus.STOPPED, run=self._run_id())
@@ -145,6 +149,7 @@ def trainer_environment(base: Mapping[str, str], home: Home, folder: JobFolder, 
         "SM_MODEL_DIR": str(folder.model),
         "SM_OUTPUT_DATA_DIR": str(folder.output_data),
         "SM_OUTPUT_DIR": str(folder.output),
+        "DIGITS_CHECKPOINTS": str(folder.checkpoints),
         "TRAINING_JOB_NAME": name,
         "WANDB_DIR": str(home.root),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -38,6 +39,8 @@ class LocalTraining:
 
     def submit(self, request: TrainingRequest) -> TrainingJob:
         folder = self._home.job(request.name)
+        if request.resumed_from:
+            self._require_resumable(request.resumed_from)
         try:
             lock = FileLock.acquire(folder.lock)
         except LockHeldError:
@@ -49,11 +52,21 @@ class LocalTraining:
             command += ["--home", str(self._home.root), "--job", request.name]
             command += ["--slots", str(self._slots), "--trainer", self._trainer]
             try:
+                if request.resumed_from:
+                    _copy_checkpoints(self._home.job(request.resumed_from).checkpoints, folder.checkpoints)
                 spawn_detached(command, lock=lock, log=folder.runner_log, env=self._environment)
             except OSError as error:
-                reason = f"The job runner could not be started: {error}."
+                reason = f"The job could not be started: {error}."
                 self._store.move(request.name, JobStatus.FAILED, failure_reason=reason, ended_at=datetime.now(UTC))
         return self._store.get(request.name)
+
+    def _require_resumable(self, name: str) -> None:
+        status = self.describe(name).status
+        if status not in (JobStatus.FAILED, JobStatus.STOPPED):
+            raise WrongStateError(
+                f"Training job '{name}' cannot be resumed: it is {status.value}.",
+                hint="Only a failed or stopped job is resumed; clone another one.",
+            )
 
     def _same_request(self, request: TrainingRequest) -> TrainingJob:
         """The lock is held: the name belongs to a live job, perhaps to the very one that is asked for again."""
@@ -111,6 +124,12 @@ class LocalTraining:
         if not path.is_file():
             raise NotFoundError(f"'{path.name}' of job '{job.name}' is gone: '{path}' does not exist.")
         return path
+
+
+def _copy_checkpoints(source: Path, target: Path) -> None:
+    """The trainer reads the newest whole one; the job that it came from keeps its own."""
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.partial"), dirs_exist_ok=True)
 
 
 def _conforms(adapter: LocalTraining) -> TrainingPlatform:

@@ -14,11 +14,13 @@ from google.protobuf import text_format
 from onnx import numpy_helper
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from backend.digits import export, fitting, model
+from backend.digits import augmentation, export, model
 from backend.digits.augmentation import augment
+from backend.digits.dataset import Part
 from backend.digits.evaluate import evaluate, predict
 from backend.digits.failures import ExportError
 from backend.digits.normalise import normalise
+from backend.digits.pipeline import Mix, batches
 from backend.digits.preprocess import preprocess
 from backend.digits.schedule import OneCycle
 from backend.digits.strokes import rasterise
@@ -106,7 +108,21 @@ def test_affine_keeps_a_digit_in_place_and_in_range() -> None:
     assert np.ptp(centres) == pytest.approx(4, abs=1)
 
 
-@pytest.mark.parametrize("name", ["shift", "affine"])
+def test_elastic_bends_a_digit_that_affine_leaves_straight(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = tf.constant(normalise(np.repeat(IMAGES[1:2], 200, axis=0)))
+    bent, straight = (augment(name, pixels, [1, 2]).numpy() for name in ("elastic", "affine"))
+
+    assert bent.shape == straight.shape
+    assert (bent.min() >= 0, bent.max() <= 1.0001) == (True, True)
+    assert bent.sum() == pytest.approx(straight.sum(), rel=0.05)
+    assert np.abs(bent - straight).max(axis=(1, 2, 3)).min() > 0.1
+
+    # Without a field, what is left of elastic is the affine transform: our sampling is TensorFlow's own.
+    monkeypatch.setattr(augmentation, "_BEND", 0.0)
+    assert np.allclose(augment("elastic", pixels, [1, 2]).numpy(), straight, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["shift", "affine", "elastic"])
 def test_the_seed_decides_what_is_changed(name: str) -> None:
     pixels = tf.constant(normalise(IMAGES))
 
@@ -114,21 +130,70 @@ def test_the_seed_decides_what_is_changed(name: str) -> None:
     assert not np.array_equal(augment(name, pixels, [1, 2]), augment(name, pixels, [1, 3]))
 
 
-def test_every_pass_sees_each_image_once_with_its_label_in_a_new_order() -> None:
-    images = np.zeros((96, 28, 28), np.uint8)
-    images[:, 0, 0] = np.arange(96)
-    labels = (np.arange(96) % 10).astype(np.uint8)
-    data = fitting.batches(images, labels, 32, "none", seed=5)
+def numbered(count: int, first: int = 0) -> Part:
+    """Images that tell their number by two pixels."""
+    images = np.zeros((count, 28, 28), np.uint8)
+    images[:, 0, 0], images[:, 0, 1] = first + np.arange(count), 255
+    return Part.whole(images, (np.arange(count) % 10).astype(np.uint8))
 
-    orders = []
-    for _ in range(2):
-        batches = [(pixels.numpy(), one_hot.numpy()) for pixels, one_hot in data]
-        order = np.concatenate([np.rint(pixels[:, 0, 0, 0] * 255).astype(int) for pixels, _ in batches])
-        classes = np.concatenate([one_hot.argmax(axis=1) for _, one_hot in batches])
-        assert sorted(order) == list(range(96))
-        assert np.array_equal(classes, labels[order])
-        orders.append(list(order))
-    assert orders[0] != orders[1]
+
+def passed(mix: Mix, batch_size: int, passes: int, *, first_step: int = 0) -> list[np.ndarray]:
+    """The numbers in each batch, from `first_step` of the first pass on; the labels are checked."""
+    seen = []
+    for epoch in range(passes):
+        for tensors in batches(mix, batch_size, "none", 5, epoch=epoch, first_step=0 if epoch else first_step):
+            pixels, one_hot = (tensor.numpy() for tensor in tensors)
+            numbers = np.rint(pixels[:, 0, 0, 0] * 255).astype(int)
+            assert np.array_equal(one_hot.argmax(axis=1), numbers % 10)
+            seen.append(numbers)
+    return seen
+
+
+def test_every_pass_sees_each_image_once_with_its_label_in_a_new_order() -> None:
+    seen = passed(Mix(numbered(96)), 32, 2)
+
+    first, second = np.concatenate(seen[:3]), np.concatenate(seen[3:])
+    assert sorted(first) == sorted(second) == list(range(96))
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("first_step", [1, 3])
+def test_a_stream_that_begins_later_goes_on_as_the_whole_one(first_step: int) -> None:
+    mix = Mix(numbered(100), ((numbered(40, first=100), 0.25),))
+    whole = passed(mix, 32, 2)
+
+    rest = passed(mix, 32, 2, first_step=first_step)
+    assert len(rest) == len(whole) - first_step
+    assert all(np.array_equal(a, b) for a, b in zip(rest, whole[first_step:], strict=True))
+
+
+def test_a_batch_has_the_share_that_was_asked_for_of_each_source() -> None:
+    mix = Mix(numbered(120), ((numbered(40, first=120), 0.25), (numbered(3, first=160), 0.02)))
+
+    seen = passed(mix, 32, 2)
+
+    assert mix.counts(32) == (23, 8, 1)
+    assert mix.steps(32) == 5
+    for numbers in seen:
+        assert ((numbers < 120).sum(), (numbers < 160).sum(), len(numbers)) == (23, 31, 32)
+    others = np.concatenate([numbers[23:31] for numbers in seen])
+    assert sorted(others) == sorted(list(range(120, 160)) * 2)
+    small = [numbers[31] for numbers in seen]
+    assert set(small[:3]) == set(small[3:6]) == {160, 161, 162}
+
+
+def test_what_lies_on_disk_gives_the_same_batches(tmp_path: Path) -> None:
+    part = numbered(96)
+    np.save(tmp_path / "images.npy", part.images)
+    np.save(tmp_path / "labels.npy", part.labels)
+    rows = np.random.default_rng(3).permutation(96).astype(np.uint32)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+
+    on_disk = passed(Mix(Part(images=mapped, labels=part.labels, rows=rows)), 32, 2)
+    in_memory = passed(Mix(Part(images=part.images, labels=part.labels, rows=rows)), 32, 2)
+
+    assert isinstance(mapped, np.memmap)
+    assert all(np.array_equal(a, b) for a, b in zip(on_disk, in_memory, strict=True))
 
 
 @pytest.fixture(scope="module")

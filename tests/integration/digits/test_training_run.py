@@ -15,12 +15,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.digits import dataset, fitting, model
+from backend.digits import dataset, export, fitting, model
+from backend.digits.checkpoint import CheckpointFolder
 from backend.digits.config import TrainConfig
+from backend.digits.container import StopSignal
 from backend.digits.evaluate import evaluate, predict
-from backend.digits.failures import DivergedError
+from backend.digits.failures import ConfigError, DivergedError
 from backend.digits.metric_lines import parse_line
+from backend.digits.normalise import normalise
+from backend.digits.pipeline import Mix
 from backend.digits.preprocess import preprocess
+from backend.digits.progress import EpochPoint, Listener
 from backend.digits.strokes import rasterise
 from tests.fakes.freehand import PEN_WIDTHS, strokes_of
 
@@ -126,12 +131,23 @@ def test_the_run_is_in_wandbs_folder_under_the_jobs_name(finished: Any) -> None:
     assert run.stat().st_size > 1_000
 
 
-def trained_weights(config: TrainConfig) -> list[np.ndarray]:
+def train(
+    config: TrainConfig,
+    listener: Listener | None = None,
+    *,
+    checkpoints: CheckpointFolder | None = None,
+    stop: StopSignal | None = None,
+) -> tuple[list[np.ndarray], tuple[EpochPoint, ...]]:
     data = dataset.load(config.dataset, limit=config.limit, notify=print)
     fitting.make_reproducible(config.seed)
     network = model.build(config.model, dropout=config.dropout)
-    fitting.fit(network, data, config, lambda _: None, lambda _: None)
-    return [np.asarray(weights) for weights in network.get_weights()]
+    mix = Mix(data.train)
+    points = fitting.fit(network, data, mix, config, listener or Listener(), checkpoints=checkpoints, stop=stop)
+    return [np.asarray(weights) for weights in network.get_weights()], points
+
+
+def trained_weights(config: TrainConfig) -> list[np.ndarray]:
+    return train(config)[0]
 
 
 def test_the_same_seed_gives_the_same_archive(finished: Any, tmp_path: Path) -> None:
@@ -163,6 +179,61 @@ def test_every_setting_trains() -> None:
     assert all(np.isfinite(weights).all() for weights in trained_weights(config))
 
 
+def test_what_was_trained_in_16_bits_is_exported_in_32(tmp_path: Path) -> None:
+    config = dataclasses.replace(TINY, epochs=3, train_precision="bfloat16")
+    data = dataset.load(config.dataset, limit=config.limit, notify=print)
+    fitting.make_reproducible(config.seed)
+    network = model.build(config.model, precision=config.train_precision)
+    assert network.layers[1].compute_dtype == "bfloat16"
+    (*_, last) = fitting.fit(network, data, Mix(data.train), config, Listener())
+
+    plain = model.in_float32(network)
+
+    assert plain.layers[1].compute_dtype == "float32"
+    onnx_file = export.export(plain, tmp_path, data.validation_images)
+    probabilities = predict(onnx_file, data.validation_images)
+    accuracy = float((probabilities.argmax(axis=1) == data.validation_labels).mean())
+    assert accuracy == pytest.approx(last.val_accuracy, abs=0.02)
+    assert accuracy > 0.8
+
+
+TWO_DEVICES = """
+import dataclasses, sys
+import tensorflow as tf
+from backend.digits import dataset, fitting, model
+from backend.digits.config import TrainConfig
+from backend.digits.failures import ConfigError
+from backend.digits.pipeline import Mix
+from backend.digits.progress import Listener
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+data = dataset.load("digits8x8", limit=600, notify=print)
+config = TrainConfig(dataset="digits8x8", epochs=2, batch_size=32, ema=0.9)
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    network = model.build("lean_d")
+points = fitting.fit(network, data, Mix(data.train), config, Listener())
+print(network.distribute_strategy.num_replicas_in_sync, points[-1].val_accuracy)
+try:
+    fitting.fit(network, data, Mix(data.train), dataclasses.replace(config, batch_size=33), Listener())
+except ConfigError as error:
+    print(error)
+"""
+
+
+def test_the_images_of_a_batch_are_shared_between_devices(tmp_path: Path) -> None:
+    """Two logical processors stand in for two GPUs: the same strategy, the same code."""
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES],
+        cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, text=True, timeout=180, check=True,
+    )  # fmt: skip
+
+    trained, refused = done.stdout.splitlines()[-2:]
+    assert trained.split()[0] == "2"
+    assert float(trained.split()[1]) > 0.8
+    assert refused == "batch_size is 33; expected a multiple of the 2 GPUs."
+
+
 def test_a_loss_that_is_no_number_ends_the_training_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     reported: list[Mapping[str, float | int]] = []
     data = dataset.load("digits8x8", limit=600, notify=print)
@@ -170,7 +241,9 @@ def test_a_loss_that_is_no_number_ends_the_training_at_once(monkeypatch: pytest.
     network.layers[-2].kernel.assign(network.layers[-2].kernel * np.nan)
 
     with pytest.raises(DivergedError, match=r"the loss became nan in epoch 1, step \d+, with lr 0.008"):
-        fitting.fit(network, data, dataclasses.replace(TINY, epochs=50), reported.append, lambda _: None)
+        fitting.fit(
+            network, data, Mix(data.train), dataclasses.replace(TINY, epochs=50), Listener(report=reported.append)
+        )
     assert not any("val_accuracy" in metrics for metrics in reported)
 
 
@@ -217,3 +290,97 @@ def test_a_short_training_teaches_it_to_read_freehand_digits(dataset: str, tmp_p
     least_read, least_accuracy = READS[dataset]
     assert (predicted == np.tile(np.arange(10), 6)).sum() >= least_read
     assert output(tmp_path, "evaluation.json")["accuracy"] > least_accuracy
+
+
+THREE = dataclasses.replace(
+    TINY, epochs=3, augmentation="affine", dropout=0.2, ema=0.9, early_stopping=2, checkpoint_minutes=1e-9
+)
+"""A checkpoint after every execution but the last of each epoch, and after each epoch but the last."""
+
+
+def without_seconds(points: tuple[EpochPoint, ...]) -> list[EpochPoint]:
+    return [dataclasses.replace(point, seconds=0.0) for point in points]
+
+
+@pytest.mark.parametrize("reports", [1, 2, 4])
+def test_a_training_stopped_anywhere_and_resumed_ends_as_if_it_had_not_been(tmp_path: Path, reports: int) -> None:
+    """18 steps an epoch, 8 an execution: it is stopped within the first epoch, at its end, and within the second."""
+    stop, notices, saved = StopSignal(), list[str](), list[int]()
+
+    class Watched(CheckpointFolder):
+        def save(self, checkpoint: Any) -> None:
+            super().save(checkpoint)
+            saved.append(checkpoint.step)
+            stop.wanted = len(saved) >= reports
+
+    whole, points = train(THREE)
+    with pytest.raises(SystemExit) as ending:
+        train(THREE, checkpoints=Watched(tmp_path, THREE, print), stop=stop)
+    assert ending.value.code == 143
+    # Some time after the save that asked for it, the next safe point saved once more.
+    assert saved == [8, 16, 18, 26, 34, 36][: reports + 1]
+
+    listener = Listener(notify=notices.append)
+    resumed, all_points = train(THREE, listener, checkpoints=CheckpointFolder(tmp_path, THREE, notices.append))
+
+    epoch, step = divmod(saved[-1], 18)
+    assert notices == [f"Going on after epoch {epoch}, step {step} of 18."]
+    assert all(np.array_equal(a, b) for a, b in zip(whole, resumed, strict=True))
+    validated = [(point.epoch, point.val_loss, point.val_accuracy) for point in points]
+    assert [(point.epoch, point.val_loss, point.val_accuracy) for point in all_points] == validated
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_torn_checkpoint_is_passed_over_and_another_trainings_is_refused(tmp_path: Path) -> None:
+    train(THREE, checkpoints=CheckpointFolder(tmp_path, THREE, print))
+    older, newest = sorted(tmp_path.glob("checkpoint-*.npz"))
+    newest.write_bytes(newest.read_bytes()[:-100])
+    notices: list[str] = []
+
+    found = CheckpointFolder(tmp_path, THREE, notices.append).newest()
+
+    assert found is not None
+    assert f"checkpoint-{found.step:010d}.npz" == older.name
+    assert notices == [f"The checkpoint '{newest.name}' cannot be used (BadZipFile): trying an older one."]
+    other = dataclasses.replace(THREE, lr=0.001)
+    with pytest.raises(ConfigError, match=r"training with lr=0.008; this one has lr=0.001"):
+        CheckpointFolder(tmp_path, other, notices.append).newest()
+    later = dataclasses.replace(THREE, export="int8", checkpoint_minutes=7.0)
+    assert CheckpointFolder(tmp_path, later, notices.append).newest() is not None
+    older.write_bytes(b"")
+    assert CheckpointFolder(tmp_path, THREE, notices.append).newest() is None
+
+
+def test_early_stopping_keeps_the_best_epochs_weights() -> None:
+    """With a constant and far too large rate the loss goes up and down."""
+    config = dataclasses.replace(TINY, epochs=30, lr=0.05, schedule="constant", early_stopping=2)
+    notices: list[str] = []
+
+    weights, points = train(config, Listener(notify=notices.append))
+
+    best = min(points, key=lambda point: point.val_loss)
+    assert len(points) == best.epoch + 2 < 30
+    assert notices == [
+        f"Stopped after epoch {len(points)} of 30: no better validation loss since epoch {best.epoch}, whose weights "
+        "are kept."
+    ]
+    network = model.build(config.model)
+    network.set_weights(weights)
+    data = dataset.load(config.dataset, limit=config.limit, notify=print)
+    probabilities = network.predict(normalise(data.validation_images), verbose=0)
+    accuracy = float((probabilities.argmax(axis=1) == data.validation_labels).mean())
+    assert accuracy == pytest.approx(best.val_accuracy)
+
+
+def test_a_disk_that_is_full_costs_the_checkpoint_and_not_the_training(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").write_text("a file where the folder should be")
+    notices: list[str] = []
+
+    _, points = train(
+        dataclasses.replace(THREE, epochs=1, early_stopping=0, ema=0.0),
+        Listener(notify=notices.append),
+        checkpoints=CheckpointFolder(tmp_path / "checkpoints", THREE, print),
+    )
+
+    assert len(points) == 1
+    assert "The checkpoint could not be written" in notices[0]

@@ -59,11 +59,11 @@ def test_training_and_validation_part_the_training_images_and_the_test_set_is_wh
     data, notices = load({"DIGITS_DATA": str(written(content))})
 
     assert notices == []
-    assert (len(data.train_images), len(data.validation_images), len(data.test_images)) == (180, 20, 50)
-    assert as_set(data.train_images) | as_set(data.validation_images) == as_set(content["x_train"])
+    assert (len(data.train), len(data.validation_images), len(data.test_images)) == (180, 20, 50)
+    assert as_set(data.train.take(slice(None))[0]) | as_set(data.validation_images) == as_set(content["x_train"])
     assert np.array_equal(data.test_images, content["x_test"])
     by_image = {image.tobytes(): label for image, label in zip(content["x_train"], content["y_train"], strict=True)}
-    for image, label in zip(data.train_images, data.train_labels, strict=True):
+    for image, label in zip(*data.train.take(slice(None)), strict=True):
         assert by_image[image.tobytes()] == label
 
 
@@ -73,7 +73,7 @@ def test_the_split_is_always_the_same_and_a_limit_cuts_only_training_images(writ
     whole, _ = load(environ)
     limited, _ = load(environ, limit=30)
 
-    assert np.array_equal(limited.train_images, whole.train_images[:30])
+    assert np.array_equal(limited.train.take(slice(None))[0], whole.train.take(slice(30))[0])
     assert np.array_equal(limited.validation_images, whole.validation_images)
     assert limited.test_sha256 == whole.test_sha256
 
@@ -103,12 +103,18 @@ def test_the_training_channel_comes_before_digits_data(written: Any, tmp_path: P
     assert data.source == "training channel"
 
 
-@pytest.mark.parametrize("variable", ["SM_CHANNEL_TRAINING", "DIGITS_DATA"])
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        ("DIGITS_DATA", "DIGITS_DATA says that MNIST is '.*', and there is no such file"),
+        ("SM_CHANNEL_TRAINING", r"The folder '.*' \(SM_CHANNEL_TRAINING\) has no such file; expected images.npy"),
+    ],
+)
 @pytest.mark.parametrize("name", ["auto", "mnist"])
 def test_a_place_that_was_named_and_is_empty_is_an_error_and_no_reason_to_look_elsewhere(
-    variable: str, name: str, tmp_path: Path
+    variable: str, message: str, name: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(DatasetError, match=rf"{variable} says that MNIST is '.*', and there is no such file"):
+    with pytest.raises(DatasetError, match=message):
         load({variable: str(tmp_path / "nowhere")}, name)
 
 
@@ -227,14 +233,14 @@ def test_the_small_digits_look_like_mnist_and_are_not_shared_between_the_parts()
     data, notices = load({}, "digits8x8", limit=3_000)
 
     assert notices == []
-    assert (len(data.train_images), len(data.validation_images), len(data.test_images)) == (3_000, 143, 360)
-    for images in (data.train_images, data.validation_images, data.test_images):
+    assert (len(data.train), len(data.validation_images), len(data.test_images)) == (3_000, 143, 360)
+    for images in (data.train.images, data.validation_images, data.test_images):
         assert images.dtype == np.uint8
         assert images.shape[1:] == (28, 28)
         assert images.max(axis=(1, 2)).min() == 255
         for image in images:
             rows, columns = image.nonzero()
             assert max(np.ptp(rows), np.ptp(columns)) + 1 <= 20
-    assert not as_set(data.test_images) & (as_set(data.train_images) | as_set(data.validation_images))
-    assert not as_set(data.validation_images) & as_set(data.train_images)
+    assert not as_set(data.test_images) & (as_set(data.train.take(slice(None))[0]) | as_set(data.validation_images))
+    assert not as_set(data.validation_images) & as_set(data.train.take(slice(None))[0])
     assert set(data.test_labels) == set(range(10))

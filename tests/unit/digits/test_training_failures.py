@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from backend.digits import train
-from backend.digits.container import Folders
+from backend.digits.container import STOPPED, Folders, StopSignal
 from backend.digits.failures import DatasetError
 from backend.digits.tracking import Tracker
 
@@ -21,7 +21,7 @@ def run(monkeypatch: pytest.MonkeyPatch, folders: Folders, error: BaseException 
             raise error
 
     monkeypatch.setattr(train, "train_and_evaluate", work)
-    return train.run([], folders, Tracker({"WANDB_MODE": "disabled"}, print))
+    return train.run([], folders, Tracker({"WANDB_MODE": "disabled"}, print), StopSignal())
 
 
 def failure(folders: Folders) -> str | None:
@@ -32,7 +32,9 @@ def failure(folders: Folders) -> str | None:
 def test_sagemakers_folders_are_used_where_they_are_given(tmp_path: Path) -> None:
     assert Folders.from_environ({}).output_data == Path("output/data")
     given = Folders.from_environ({"SM_MODEL_DIR": "/m", "SM_OUTPUT_DIR": "/o", "SM_OUTPUT_DATA_DIR": "/d"})
-    assert given == Folders(model=Path("/m"), output=Path("/o"), output_data=Path("/d"))
+    assert given == Folders(
+        model=Path("/m"), output=Path("/o"), output_data=Path("/d"), checkpoints=Path("checkpoints")
+    )
 
 
 def test_success_leaves_no_failure(monkeypatch: pytest.MonkeyPatch, folders: Folders) -> None:
@@ -41,7 +43,7 @@ def test_success_leaves_no_failure(monkeypatch: pytest.MonkeyPatch, folders: Fol
 
 
 def test_bad_arguments_end_with_2_and_say_which(folders: Folders, capfd: pytest.CaptureFixture[str]) -> None:
-    assert train.run(["--lr", "7"], folders, Tracker({"WANDB_MODE": "disabled"}, print)) == 2
+    assert train.run(["--lr", "7"], folders, Tracker({"WANDB_MODE": "disabled"}, print), StopSignal()) == 2
     assert failure(folders) == "lr is '7.0'; expected a number from 1e-06 to 1.\n"
     assert "lr is '7.0'" in capfd.readouterr().err
 
@@ -64,7 +66,7 @@ def test_a_surprise_is_one_bounded_paragraph(monkeypatch: pytest.MonkeyPatch, fo
 
 
 def test_being_stopped_is_no_failure(monkeypatch: pytest.MonkeyPatch, folders: Folders) -> None:
-    assert run(monkeypatch, folders, SystemExit(train.STOPPED)) == 143
+    assert run(monkeypatch, folders, SystemExit(STOPPED)) == 143
     assert run(monkeypatch, folders, KeyboardInterrupt()) == 130
     assert failure(folders) is None
 
