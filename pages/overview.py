@@ -18,6 +18,7 @@ from app.views.stage_card import stage_card
 from backend.domain.audit import AuditEvent
 from backend.domain.jobs import JobStatus, TrainingJob
 from backend.domain.operations import OperationStatus
+from backend.domain.promotion import Outcome
 from backend.domain.registry import Approval, ModelVersion
 from backend.domain.serving import EndpointStatus, Stage
 
@@ -47,6 +48,16 @@ def needs(jobs: Sequence[TrainingJob], versions: Sequence[ModelVersion], now: da
         for stage in Stage
         if (endpoint := queries.endpoint(stage)).wanted is not None
         and endpoint.status in (EndpointStatus.FAILED, EndpointStatus.UNKNOWN)
+    ]
+    found += [
+        Need(
+            text=f"The deployment of v{last.version} to {stage.value} died midway.",
+            entry=navigation.PROMOTE,
+            label="Finish or undo",
+            address={"version": str(last.version), "stage": stage.value, "deployment": last.id},
+        )
+        for stage in Stage
+        if (history := queries.deployments(stage)) and (last := history[0]).outcome is Outcome.INTERRUPTED
     ]
     found += [
         Need(

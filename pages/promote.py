@@ -16,8 +16,8 @@ from app.components.relative_time import duration, relative
 from app.components.status_badge import status_cell, status_column
 from app.context import backend
 from app.errors import shown
-from app.identity import actor, click_key, refusal
-from app.views.deployment import deployment_view
+from app.identity import actor, refusal
+from app.views.deployment import deployment_view, start_deployment
 from app.views.stage_card import TITLES, stage_card
 from app.views.version_detail import version_detail
 from backend.domain.promotion import Deployment, DeploymentKind, DeploymentPlan
@@ -125,12 +125,12 @@ def plan_card(plan: DeploymentPlan) -> None:
                         f"Production serves {served_name(serving)} now and v{version.version} then.",
                         "No request fails while it changes; rolling back is one click.",
                     ],
-                    apply=lambda: start(plan),
+                    apply=lambda: start_deployment(plan),
                     icon=navigation.PROMOTE.icon,
                 )
             else:
                 with shown("Start the deployment"):
-                    start(plan)
+                    start_deployment(plan)
                     st.rerun()
         expected = serving.sha256 if serving else NOTHING
         command_line(f"python -m backend promote {version.version} --to {stage.value} --expected {expected}")
@@ -145,21 +145,6 @@ def blocked(plan: DeploymentPlan) -> str:
     except RefusedError as error:
         return error.message
     return ""
-
-
-def start(plan: DeploymentPlan, kind: DeploymentKind = DeploymentKind.PROMOTE) -> None:
-    """Start the deployment as a process of its own and follow it; a second click follows the same one."""
-    stage, version = plan.stage.value, plan.version.version
-    history = queries.deployments(plan.stage)
-    # With the deployment that is followed now: after one that was refused, the next click is a new one.
-    key = click_key(kind, stage, version, history[0].id if history else "", st.query_params.get("deployment", ""))
-    deployment_id = f"{stage}-v{version}-{key[:8]}"
-    verb = ["promote", str(version), "--to", stage]
-    if kind is DeploymentKind.ROLLBACK:
-        verb = ["rollback", "--stage", stage]
-    expected = plan.serving.sha256 if plan.serving else NOTHING
-    backend().operations.start(deployment_id, [*verb, "--expected", expected, "--deployment", deployment_id])
-    st.query_params["deployment"] = deployment_id
 
 
 def rollback_button(stage: Stage) -> None:
@@ -181,7 +166,7 @@ def rollback_button(stage: Stage) -> None:
                 f"{TITLES[stage]} serves {served_name(plan.serving)} now; {target} served well before.",
                 "No request fails while it changes.",
             ],
-            apply=lambda: start(plan, DeploymentKind.ROLLBACK),
+            apply=lambda: start_deployment(plan, DeploymentKind.ROLLBACK),
             icon=":material/undo:",
         )
     command_line(f"python -m backend rollback --stage {stage.value}")

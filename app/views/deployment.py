@@ -2,25 +2,101 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import streamlit as st
 
 from app import navigation, queries
+from app.components.command_line import command_line
+from app.components.confirm import confirm
 from app.components.error_panel import error_panel
 from app.components.step_list import step_list
 from app.context import backend
 from app.errors import shown
-from backend.domain.promotion import Deployment, Outcome
+from app.identity import click_key, refusal
+from backend.domain.promotion import Deployment, DeploymentKind, DeploymentPlan, Outcome
+from backend.domain.serving import Stage
 from backend.errors import NotFoundError
+from backend.services.promotion import NOTHING
 
 REFRESH = "1s"
 
 
 def deployment_view(deployment_id: str) -> None:
     """Follow the deployment until it has ended; then it is drawn once."""
-    ended = (found := _find(deployment_id)) is not None and found.outcome is not Outcome.IN_PROGRESS
+    found = _find(deployment_id)
+    ended = found is not None and found.outcome is not Outcome.IN_PROGRESS
     st.fragment(_live, run_every=None if ended else REFRESH)(deployment_id, ended)
+    if found is not None and found.outcome is Outcome.INTERRUPTED:
+        with shown("Show the way on"):
+            _way_on(found)
+
+
+def _way_on(deployment: Deployment) -> None:
+    """Finish or undo what died midway, as long as nothing was deployed after it."""
+    stage, promotion = deployment.stage, backend().promotion
+    if queries.deployments(stage)[0].id != deployment.id:
+        st.caption(f"Another deployment to {stage.value} came after this one.")
+        return
+    serving = queries.endpoint(stage).current
+    forbidden = refusal(promotion.needed_role(stage), f"change {stage.value}")
+    with st.container(horizontal=True):
+        _button(
+            "finish",
+            f"Finish: promote v{deployment.version}",
+            lambda: promotion.plan(stage, deployment.version),
+            DeploymentKind.PROMOTE,
+            forbidden,
+        )
+        unchanged = f"{stage.value.capitalize()} serves what it served before: there is nothing to undo."
+        _button(
+            "undo",
+            "Undo: roll back",
+            lambda: promotion.rollback_plan(stage),
+            DeploymentKind.ROLLBACK,
+            forbidden or (unchanged if serving == deployment.previous else ""),
+        )
+    command_line(
+        f"python -m backend promote {deployment.version} --to {stage.value}\n"
+        f"python -m backend rollback --stage {stage.value}"
+    )
+
+
+def _button(name: str, label: str, plan: Callable[[], DeploymentPlan], kind: DeploymentKind, why_not: str) -> None:
+    """Asks before it changes production, as every other button that does."""
+    icon = ":material/undo:" if kind is DeploymentKind.ROLLBACK else ":material/play_arrow:"
+    if not st.button(
+        label, key=f"deployment_{name}", icon=icon, disabled=bool(why_not), help=why_not or None, type="primary"
+    ):
+        return
+    made = plan()
+    version = f"v{made.version.version}"
+    if made.stage is Stage.STAGING:
+        start_deployment(made, kind)
+        st.rerun()
+    confirm(
+        question=f"Make prod serve {version}?",
+        verb=f"Serve {version}",
+        consequences=["No request fails while it changes."],
+        apply=lambda: start_deployment(made, kind),
+        icon=icon,
+    )
+
+
+def start_deployment(plan: DeploymentPlan, kind: DeploymentKind = DeploymentKind.PROMOTE) -> None:
+    """Start the deployment as a process of its own and follow it; a second click follows the same one."""
+    stage, version = plan.stage.value, plan.version.version
+    history = queries.deployments(plan.stage)
+    # With the deployment that is followed now: after one that was refused, the next click is a new one.
+    key = click_key(kind, stage, version, history[0].id if history else "", st.query_params.get("deployment", ""))
+    deployment_id = f"{stage}-v{version}-{key[:8]}"
+    verb = ["promote", str(version), "--to", stage]
+    if kind is DeploymentKind.ROLLBACK:
+        verb = ["rollback", "--stage", stage]
+    expected = plan.serving.sha256 if plan.serving else NOTHING
+    backend().operations.start(deployment_id, [*verb, "--expected", expected, "--deployment", deployment_id])
+    st.query_params["deployment"] = deployment_id
 
 
 def _find(deployment_id: str) -> Deployment | None:

@@ -7,6 +7,7 @@ from datetime import UTC
 import streamlit as st
 
 from app import navigation, queries, theme
+from app.components.command_line import command_line
 from app.components.error_panel import error_panel
 from app.components.notice import notice
 from app.components.relative_time import relative_time
@@ -85,6 +86,7 @@ def _down(endpoint: Endpoint) -> None:
             on_click=_restart,
             args=(stage,),
         )
+        command_line(f"python -m backend endpoints restart --stage {stage.value}")
 
 
 def _restart(stage: Stage) -> None:

@@ -7,17 +7,22 @@ Exit codes: 0 done, 1 the work ended badly, 2 invalid input, 3 not found, 4 refu
 from __future__ import annotations
 
 import json
+import logging
 import os
+import secrets
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
 from backend.bootstrap import connect
+from backend.cli.documents import neutral
 from backend.cli.parser import build_parser
-from backend.errors import DigitsError
+from backend.errors import DigitsError, PlatformError
 from backend.settings import load_settings
 
 INTERRUPTED = 130
+
+log = logging.getLogger("digits.cli")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -38,9 +43,23 @@ def _run(options: Namespace) -> int:
     try:
         document, text, code = options.run(connect(load_settings()), options)
     except DigitsError as error:
-        if options.json:
-            print(json.dumps({"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint}}))
-        print(f"{error.message}\n  next: {error.hint}" if error.hint else error.message, file=sys.stderr)
-        return error.exit_code
-    print(json.dumps(document, indent=2) if options.json else text, flush=True)
+        return _failed(error, options)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        what = f"{error.strerror or type(error).__name__}: '{error.filename}'." if error.filename else f"{error}."
+        return _failed(PlatformError(what, hint="Check the disk, and who may write there; then try again."), options)
+    except Exception:  # the last line of defence of a command: logged whole, shown as an id
+        reference = secrets.token_hex(4)
+        log.exception("[%s] unexpected", reference)
+        hint = f"This is a defect; the log has it whole under {reference}."
+        return _failed(PlatformError("The command ended unexpectedly.", hint=hint), options)
+    print(json.dumps(document, indent=2) if options.json else neutral(text), flush=True)
     return int(code)
+
+
+def _failed(error: DigitsError, options: Namespace) -> int:
+    if options.json:
+        print(json.dumps({"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint}}))
+    print(neutral(f"{error.message}\n  next: {error.hint}" if error.hint else error.message), file=sys.stderr)
+    return error.exit_code

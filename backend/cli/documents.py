@@ -166,6 +166,9 @@ def table(rows: Sequence[Mapping[str, object]], empty: str) -> str:
 
 
 def _printable(value: object) -> str:
-    """Names and reasons are untrusted: an escape sequence in one must not reach the terminal."""
-    text = "-" if value is None or value == "" else str(value)
-    return "".join(character if character.isprintable() else " " for character in text)
+    return neutral("-" if value is None or value == "" else str(value)).replace("\n", " ").replace("\t", " ")
+
+
+def neutral(text: str) -> str:
+    """Names, reasons and logs are untrusted: an escape sequence in one must not reach the terminal."""
+    return "".join(character if character.isprintable() or character in "\n\t" else " " for character in text)

@@ -27,6 +27,12 @@ def list_endpoints(backend: Backend, options: Namespace) -> Answer:
     return [endpoint_document(endpoint) for endpoint in described], table(rows, ""), 0
 
 
+def restart(backend: Backend, options: Namespace) -> Answer:
+    backend.endpoints.restart(Stage(options.stage), actor=backend.actor)
+    endpoint = backend.serving.describe(Stage(options.stage))
+    return endpoint_document(endpoint), f"{endpoint.name}: {endpoint.status.value}", 0
+
+
 def delete(backend: Backend, options: Namespace) -> Answer:
     endpoint = backend.endpoints.delete(Stage(options.stage), actor=backend.actor)
     return endpoint_document(endpoint), f"{endpoint.name}: {endpoint.status.value}", 0

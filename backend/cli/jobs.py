@@ -8,7 +8,7 @@ from argparse import Namespace
 from typing import Any, Final
 
 from backend.bootstrap import Backend
-from backend.cli.documents import Answer, Document, job_document, table
+from backend.cli.documents import Answer, Document, job_document, neutral, table
 from backend.domain.jobs import JobStatus, TrainingJob
 from backend.domain.training import Value
 from backend.errors import InvalidInputError
@@ -77,7 +77,7 @@ def logs(backend: Backend, options: Namespace) -> Answer:
             offset = chunk.next_offset
             parts.append(chunk.text)
             if options.follow and not options.json:
-                print(chunk.text, end="", flush=True)
+                print(neutral(chunk.text), end="", flush=True)
         if ended or not options.follow:
             break
         time.sleep(POLL_SECONDS)
@@ -113,7 +113,7 @@ def _wait(backend: Backend, job: TrainingJob) -> TrainingJob:
             line = f"{job.name}  {job.status.value}  {job.progress:.0%}  " + "  ".join(
                 f"{name}={value:.4g}" for name, value in job.metrics.items() if name.startswith(("val_", "train_"))
             )
-            print(line, file=sys.stderr, flush=True)
+            print(neutral(line), file=sys.stderr, flush=True)
     return job
 
 

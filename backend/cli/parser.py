@@ -93,11 +93,16 @@ def _add_serving(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParse
         )
         verb.add_argument("--deployment", default="", metavar="ID", help="id of the record, to follow it elsewhere")
 
-    both = verbs.add_parser("endpoints", parents=[common], help="what the stages serve; delete one")
+    both = verbs.add_parser("endpoints", parents=[common], help="what the stages serve; restart or delete one")
     both.set_defaults(run=endpoints.list_endpoints)
-    delete = both.add_subparsers(metavar="ACTION").add_parser("delete", parents=[common], help="stop serving a stage")
-    delete.add_argument("--stage", choices=_STAGES, required=True)
-    delete.set_defaults(run=endpoints.delete)
+    actions = both.add_subparsers(metavar="ACTION")
+    for name, run, what in (
+        ("restart", endpoints.restart, "let a stage that is down serve again what it should"),
+        ("delete", endpoints.delete, "stop serving a stage"),
+    ):
+        action = actions.add_parser(name, parents=[common], help=what)
+        action.add_argument("--stage", choices=_STAGES, required=True)
+        action.set_defaults(run=run)
 
     load = verbs.add_parser("loadtest", parents=[common], help="ask a stage as hard as many clients would")
     load.add_argument("--stage", choices=_STAGES, default=Stage.STAGING.value)

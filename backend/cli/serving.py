@@ -174,19 +174,25 @@ def _deployed(backend: Backend, deployment: Deployment) -> Answer:
 
 
 def stop(backend: Backend, options: Namespace) -> Answer:
-    """Ask every unfinished job to stop and suspend the endpoints; returns when the jobs have ended."""
+    """Ask every unfinished job to stop, let operations end, suspend the endpoints; says what still runs after 30 s."""
+    deadline = time.monotonic() + _STOP_SECONDS
     stopped = [job.name for job in backend.training.list_jobs() if job.status.can_stop]
     for name in stopped:
         with suppress(WrongStateError):  # it has just ended by itself
             backend.launching.stop(name, actor=backend.actor)
+    # A deployment that loses its server midway would end badly: operations go first.
+    while backend.operations.running() and time.monotonic() < deadline:
+        time.sleep(0.2)
     for stage in Stage:
         backend.endpoints.suspend(stage, actor=backend.actor)
-    deadline = time.monotonic() + _STOP_SECONDS
     while time.monotonic() < deadline and not all(job.status.is_terminal for job in backend.training.list_jobs()):
         time.sleep(0.5)
     left = [job.name for job in backend.training.list_jobs() if not job.status.is_terminal]
-    text = f"{len(stopped)} jobs stopped, endpoints suspended" + (f"; still ending: {', '.join(left)}" if left else "")
-    return {"jobs": stopped, "left": left}, text, 1 if left else 0
+    operations = list(backend.operations.running())
+    text = f"{len(stopped)} jobs stopped, endpoints suspended"
+    if left or operations:
+        text += f"; still running: {', '.join([*left, *operations])}"
+    return {"jobs": stopped, "left": left, "operations": operations}, text, 1 if left or operations else 0
 
 
 def _read(path: Path) -> Pixels:

@@ -72,13 +72,13 @@ class Deployment:
     kind: DeploymentKind = DeploymentKind.PROMOTE
 
 
-def rollback_target(history: Sequence[Deployment]) -> ServedModel | None:
-    """What served well before what serves now; None when nothing did. `history` is of one stage, newest first.
+def rollback_target(history: Sequence[Deployment], serving: ServedModel | None) -> ServedModel | None:
+    """What served well before `serving`; None when nothing did. `history` is of one stage, newest first.
 
     Deployments are a stack: a promotion that succeeded pushes its model, a rollback that succeeded pops down to its
     own. So a version that was rolled back from is never the target of the next rollback, and neither is "the number
     before this one". One that found its model serving already pushes it too: the deployment that brought it may have
-    died before it could say so.
+    died before it could say so. As long as nothing has said so, the top of the stack is what served before it.
     """
     served_well: list[ServedModel] = []
     for deployment in reversed(history):
@@ -90,5 +90,7 @@ def rollback_target(history: Sequence[Deployment]) -> ServedModel | None:
                 served_well.pop()
         else:
             served_well.append(model)
+    if serving is not None and served_well and served_well[-1] != serving:
+        return served_well[-1]
     below = [model for model in served_well[:-1] if model != served_well[-1]]
     return below[-1] if below else None

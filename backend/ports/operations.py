@@ -34,6 +34,10 @@ class Operations(Protocol):
         """Whether the operation's process lives; False for an id that was never started."""
         ...
 
+    def running(self) -> Sequence[str]:
+        """The ids of all operations whose process lives, in order; empty when none does."""
+        ...
+
     def answer(self, operation_id: str) -> str:
         """What the operation has written to standard output so far; empty when there is nothing."""
         ...

@@ -26,4 +26,12 @@ class Doctor:
             check = Check(name=probe.name, ok=True, detail=probe.look())
         except DigitsError as error:
             check = Check(name=probe.name, ok=False, detail=error.message, fix=error.hint)
+        except (OSError, ValueError) as error:  # one broken check must not hide what the others say
+            # Its type and no more: the text may quote what was sent, a key among it.
+            check = Check(
+                name=probe.name,
+                ok=False,
+                detail=f"The check broke off with {type(error).__name__}.",
+                fix="Look at what `.env` and the environment say about it: a value there cannot be used.",
+            )
         return replace(check, seconds=time.monotonic() - begun)

@@ -89,7 +89,7 @@ class Promotion:
 
     def rollback_plan(self, stage: Stage) -> DeploymentPlan:
         """What a rollback would change now. Raises `WrongStateError` when nothing served well before."""
-        target = rollback_target(self._deployments.history(stage))
+        target = rollback_target(self._deployments.history(stage), self._serving.describe(stage).current)
         if target is None:
             raise WrongStateError(
                 f"'{stage.value}' cannot be rolled back: nothing served well before what serves now.",

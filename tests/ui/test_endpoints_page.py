@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import pytest
@@ -17,6 +15,7 @@ from backend.domain.identity import Role
 from backend.domain.serving import Endpoint, EndpointStatus, ServedModel, Stage
 from backend.errors import EndpointUnavailableError
 from tests.fakes.backend import World
+from tests.fakes.operations import RecordedOperations
 from tests.ui.conftest import open_page, texts, use
 from tests.ui.test_pages import registered
 
@@ -32,31 +31,6 @@ RESULT = {
     "p50_ms": 2.125,
     "p99_ms": 9.5,
 }
-
-
-class RecordedOperations:
-    """`Operations` that start nothing: the test says whether the last one runs and what it has said."""
-
-    def __init__(self) -> None:
-        self.started: list[tuple[str, list[str]]] = []
-        self.running = True
-        self.said = ""
-        self.told = ""
-
-    def start(self, operation_id: str, verb: Sequence[str], **_: object) -> None:
-        self.started.append((operation_id, list(verb)))
-
-    def joined(self, operation_id: str) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def is_running(self, operation_id: str) -> bool:
-        return self.running and operation_id in [started for started, _ in self.started]
-
-    def answer(self, operation_id: str) -> str:
-        return self.said
-
-    def output(self, operation_id: str) -> str:
-        return self.told
 
 
 @pytest.fixture

@@ -8,11 +8,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
 
 import backend.cli as cli
+from backend.cli import serving
 from backend.cli.documents import table
 from backend.cli.parser import build_parser
 from backend.domain.identity import Role
@@ -169,11 +171,32 @@ def test_stop_ends_jobs_and_suspends_endpoints(world: World, capsys: pytest.Capt
     run(capsys, "promote", "1", "--to", "staging")
     run(capsys, "train", "--seed", str(trainer.HANGS), "--name", "hangs")
     code, document = run(capsys, "stop")
-    assert (code, document) == (0, {"jobs": ["hangs"], "left": []})
+    assert (code, document) == (0, {"jobs": ["hangs"], "left": [], "operations": []})
     assert run(capsys, "jobs", "show", "hangs")[1]["status"] == "Stopped"
     staging = next(endpoint for endpoint in run(capsys, "endpoints")[1] if endpoint["stage"] == "staging")
     assert (staging["served"], staging["wanted"]["version"]) == (None, 1)
     assert ("suspend", "stage staging") in [(e["action"], e["subject"]) for e in run(capsys, "audit")[1]]
+
+
+def test_stop_waits_for_operations_and_says_which_still_run(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operations = world.backend.operations
+    with operations.joined("sync-1"):
+        assert operations.running() == ["sync-1"]
+        monkeypatch.setattr(serving, "_STOP_SECONDS", 0.5)
+        code, document = run(capsys, "stop")
+        assert (code, document["operations"]) == (1, ["sync-1"])
+        assert cli.main(["stop"]) == 1
+        assert "still running: sync-1" in capsys.readouterr().out
+
+    monkeypatch.undo()
+    monkeypatch.setattr(cli, "connect", lambda _: world.backend)
+    ending = operations.joined("sync-1")
+    ending.__enter__()
+    Timer(0.5, ending.__exit__, (None, None, None)).start()
+    code, document = run(capsys, "stop")
+    assert (code, document["operations"]) == (0, [])
 
 
 def test_a_viewer_may_look_and_nothing_else(
@@ -187,6 +210,42 @@ def test_a_viewer_may_look_and_nothing_else(
 
 def test_what_others_wrote_cannot_command_the_terminal() -> None:
     assert table([{"reason": "bad\x1b[2J\x07news"}], "") == "reason\nbad [2J news"
+
+
+def test_nor_can_a_reason_that_is_shown_whole(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["jobs", "show", "\x1b[2J"]) == 3
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_what_the_machine_refuses_is_a_document_too(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.home.operation("quickstart-1").parent.mkdir(parents=True, exist_ok=True)
+    world.home.operation("quickstart-1").write_text("a file where a folder should be")
+    code, document = run(capsys, "quickstart", "--operation", "quickstart-1")
+    assert (code, document["error"]["kind"]) == (5, "PlatformError")
+    assert "quickstart-1" in document["error"]["message"]
+
+
+def test_a_defect_is_a_document_with_the_id_that_the_log_has(
+    world: World, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> None:
+        raise ValueError("nobody expected this")
+
+    monkeypatch.setattr(cli, "connect", broken)
+    code, document = run(capsys, "audit")
+    assert (code, document["error"]["kind"]) == (5, "PlatformError")
+    assert caplog.messages[0].split()[0].strip("[]") in document["error"]["hint"]
+
+
+def test_a_stage_that_is_down_is_restarted_by_command(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.add_job("job-a")
+    run(capsys, "register", "job-a")
+    run(capsys, "models", "approve", "1")
+    run(capsys, "promote", "1", "--to", "staging")
+    run(capsys, "stop")
+    code, endpoint = run(capsys, "endpoints", "restart", "--stage", "staging")
+    assert (code, endpoint["served"]["version"]) == (0, 1)
+    assert ("restart", "stage staging") in [(e["action"], e["subject"]) for e in run(capsys, "audit")[1]]
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:

@@ -73,6 +73,10 @@ class LocalOperations:
         reap()
         return is_held(self._home.operation(operation_id) / "lock")
 
+    def running(self) -> Sequence[str]:
+        reap()
+        return sorted(lock.parent.name for lock in self._home.root.glob("operations/*/lock") if is_held(lock))
+
     def answer(self, operation_id: str) -> str:
         file = self._home.operation(operation_id) / "answer"
         return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -69,7 +69,7 @@ class LocalRegistry:
         """A read-only copy beside the versions, whose digest was checked after it was written."""
         folder = self._home.root / "models"
         folder.mkdir(parents=True, exist_ok=True)
-        incoming = folder / f".incoming-{os.getpid()}-{sha256[:12]}"
+        incoming = folder / f".incoming-{sha256[:12]}-{secrets.token_hex(8)}"
         shutil.copyfile(archive, incoming)
         incoming.chmod(0o444)
         observed = sha256_of(incoming)
