@@ -11,7 +11,7 @@ _PIXELS = 2.0
 _DEGREES = 12.0
 _SCALE = 0.12
 _SHEAR = 0.12
-_BEND = 0.7
+_BEND = 0.5
 """Standard deviation, in pixels, of the displacements that an elastic field is drawn from."""
 _FIELD = 5
 _MIDDLE = 13.5
