@@ -79,7 +79,11 @@ def _numbers(job: TrainingJob) -> None:
         st.metric(
             "Elapsed" if not job.status.is_terminal else "Duration", duration(took) if took else "-", width="content"
         )
-        for label, name in (("Validation accuracy", "val_accuracy"), ("Test accuracy", "test_accuracy")):
+        for label, name in (
+            ("Validation accuracy", "val_accuracy"),
+            ("Test accuracy", "test_accuracy"),
+            ("Drawings", "freehand_accuracy"),
+        ):
             value = job.metrics.get(name)
             st.metric(label, "-" if value is None else f"{value:.2%}", width="content")
         loss = job.metrics.get("train_loss")

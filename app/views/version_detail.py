@@ -41,6 +41,13 @@ def version_detail(version: ModelVersion) -> None:
 def _evaluation(evaluation: Evaluation, size_bytes: int) -> None:
     with st.container(horizontal=True, gap="large"):
         st.metric("Accuracy", f"{evaluation.accuracy:.2%}", width="content")
+        if evaluation.freehand is not None:
+            st.metric(
+                "Drawings",
+                f"{evaluation.freehand.accuracy:.2%}",
+                width="content",
+                help=f"Of {evaluation.freehand.n:,} made-up drawings in styles that no training saw, right.",
+            )
         st.metric("Loss", f"{evaluation.loss:.4f}", width="content")
         st.metric("Test images", f"{evaluation.n:,}", width="content")
         st.metric("Archive", f"{size_bytes / 1024:,.0f} KiB", width="content")

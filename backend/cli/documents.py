@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -68,6 +69,7 @@ def evaluation_document(evaluation: Evaluation) -> Document:
         "test_sha256": evaluation.test_sha256,
         "dataset": evaluation.dataset,
         "n": evaluation.n,
+        "freehand": None if evaluation.freehand is None else asdict(evaluation.freehand),
     }
 
 

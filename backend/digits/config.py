@@ -73,6 +73,7 @@ PARAMETERS: Final[dict[str, Parameter]] = {
     "train_precision": Parameter(kind="choice", choices=("fp32", "bfloat16"), help="of the arithmetic"),
     "seed": Parameter(kind="integer", low=0, high=2**31 - 1, help="the same seed gives the same model"),
     "dataset": Parameter(kind="text", help="auto, mnist, digits8x8, a file, a folder or an s3:// address"),
+    "freehand": Parameter(kind="float", low=0.0, high=0.5, help="share of made-up drawings in a batch"),
     "limit": Parameter(kind="integer", low=0, high=10_000_000, help="first so many training images; 0 is all"),
     "validation_size": Parameter(
         kind="integer", low=10, high=1_000_000, help="images held out, at most a tenth of the training images"
@@ -101,6 +102,7 @@ class TrainConfig:
     train_precision: str = "fp32"
     seed: int = 0
     dataset: str = "auto"
+    freehand: float = 0.0
     limit: int = 0
     validation_size: int = 5_000
     checkpoint_minutes: float = 5.0

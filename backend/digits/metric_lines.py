@@ -22,6 +22,7 @@ METRIC_NAMES: Final = (
     "learning_rate",
     "test_accuracy",
     "test_loss",
+    "freehand_accuracy",
     "seconds",
 )
 """`progress` is the share of the work done, 0..1; `epoch` is passes done, a fraction within one; losses are in nats;

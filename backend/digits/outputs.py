@@ -22,12 +22,14 @@ def write_outputs(
     config: TrainConfig,
     data: Dataset,
     evaluation: Evaluation,
+    drawn: Evaluation,
     curves: Sequence[EpochPoint],
     parameters: int,
     onnx_bytes: int,
 ) -> None:
-    """Write `evaluation.json`, `predictions.npz` (labels uint8 [n], probabilities float32 [n, 10]), `curves.json` (one
-    entry per epoch) and `config.json` (every hyperparameter).
+    """Write `evaluation.json`, `predictions.npz` (labels uint8 [n], probabilities float32 [n, 10], and the same of the
+    held-out drawings `drawn` as `freehand_labels` and `freehand_probabilities`), `curves.json` (one entry per epoch)
+    and `config.json` (every hyperparameter).
     """
     folder.mkdir(parents=True, exist_ok=True)
     document = {
@@ -38,13 +40,25 @@ def write_outputs(
         "confusion": evaluation.confusion,
         "test_sha256": evaluation.test_sha256,
         "dataset": describe(data),
+        "freehand": {
+            "accuracy": drawn.accuracy,
+            "n": drawn.n,
+            "sha256": drawn.test_sha256,
+            "per_class_recall": drawn.per_class_recall,
+        },
         "parameters": parameters,
         "onnx_bytes": onnx_bytes,
     }
     _write_json(folder / "evaluation.json", document)
     _write_json(folder / "curves.json", [dataclasses.asdict(point) for point in curves])
     _write_json(folder / "config.json", dataclasses.asdict(config))
-    np.savez_compressed(folder / "predictions.npz", labels=evaluation.labels, probabilities=evaluation.probabilities)
+    np.savez_compressed(
+        folder / "predictions.npz",
+        labels=evaluation.labels,
+        probabilities=evaluation.probabilities,
+        freehand_labels=drawn.labels,
+        freehand_probabilities=drawn.probabilities,
+    )
 
 
 def describe(data: Dataset) -> dict[str, str | int]:

@@ -41,10 +41,12 @@ from .tracking import Tracker
 
 if TYPE_CHECKING:
     from .evaluate import Evaluation
+    from .pipeline import Mix
     from .progress import EpochPoint
 
 INTERRUPTED = 128 + signal.SIGINT
 _SHOWN_MISTAKES = 16
+_DRAWINGS = 6_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,35 +69,46 @@ def train_and_evaluate(config: TrainConfig, folders: Folders, tracker: Tracker, 
     began = time.monotonic()
     emit({"progress": 0.0})
     # Five seconds of imports, which nobody should have to wait for to learn that an argument is wrong.
-    from . import evaluate, export, fitting, model, outputs, progress
-    from .pipeline import Mix
+    from . import evaluate, export, fitting, freehand, model, outputs, progress
 
     tracker.start(dataclasses.asdict(config))
     data = dataset.load(config.dataset, limit=config.limit, validation_size=config.validation_size, notify=emit_notice)
     tracker.describe({"data": outputs.describe(data)})
+    mix = mixed(data, config)
     fitting.make_reproducible(config.seed)
     with fitting.strategy().scope():
         network = model.build(config.model, dropout=config.dropout, precision=config.train_precision)
     listener = progress.Listener(report=emit, on_epoch=lambda point: tracker.log(_tracked(point)), notify=emit_notice)
     checkpoints = CheckpointFolder(folders.checkpoints, config, emit_notice) if config.checkpoint_minutes else None
     with stop.deferred():
-        curves = fitting.fit(network, data, Mix(data.train), config, listener, checkpoints=checkpoints, stop=stop)
+        curves = fitting.fit(network, data, mix, config, listener, checkpoints=checkpoints, stop=stop)
     if config.train_precision != "fp32":
         network = model.in_float32(network)
     onnx_file = export.export(network, folders.model, data.train.take(slice(export.CHECKED_IMAGES))[0])
     evaluation = evaluate.evaluate(onnx_file, data.test_images, data.test_labels)
+    drawn = evaluate.evaluate(onnx_file, *freehand.held_out())
     outputs.write_outputs(
         folders.output_data,
         config=config,
         data=data,
         evaluation=evaluation,
+        drawn=drawn,
         curves=curves,
         parameters=network.count_params(),
         onnx_bytes=onnx_file.stat().st_size,
     )
-    tracker.summarise({"test/accuracy": evaluation.accuracy, "test/loss": evaluation.loss})
+    tracker.summarise(
+        {"test/accuracy": evaluation.accuracy, "test/loss": evaluation.loss, "freehand/accuracy": drawn.accuracy}
+    )
     _show_mistakes(tracker, data, evaluation)
-    emit({"progress": 1.0, "test_accuracy": evaluation.accuracy, "test_loss": evaluation.loss})
+    emit(
+        {
+            "progress": 1.0,
+            "test_accuracy": evaluation.accuracy,
+            "test_loss": evaluation.loss,
+            "freehand_accuracy": drawn.accuracy,
+        }
+    )
     return Result(
         onnx_file=onnx_file,
         parameters=network.count_params(),
@@ -103,6 +116,17 @@ def train_and_evaluate(config: TrainConfig, folders: Folders, tracker: Tracker, 
         curves=curves,
         seconds=time.monotonic() - began,
     )
+
+
+def mixed(data: dataset.Dataset, config: TrainConfig) -> Mix:
+    """The training images, and with a share of drawings as many as are made up in some seconds."""
+    from . import freehand
+    from .pipeline import Mix
+
+    if not config.freehand:
+        return Mix(data.train)
+    drawings = dataset.Part.whole(*freehand.generate(_DRAWINGS, seed=config.seed))
+    return Mix(data.train, ((drawings, config.freehand),))
 
 
 def emit(metrics: Mapping[str, float | int]) -> None:

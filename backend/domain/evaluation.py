@@ -11,11 +11,21 @@ from backend.errors import InvalidInputError
 
 
 @dataclass(frozen=True, kw_only=True)
+class FreehandEvaluation:
+    """Metrics of one archive on held-out drawings: `n` of them, named by `sha256` as a test set is."""
+
+    accuracy: float
+    n: int
+    sha256: str
+    per_class_recall: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """Metrics of one archive on one test set; only evaluations with equal `test_sha256` may be compared.
 
     `per_class_recall` has ten entries in [0, 1]; `confusion[actual][predicted]` counts images and sums to `n`;
-    `loss` is the mean cross-entropy in nats.
+    `loss` is the mean cross-entropy in nats. `freehand` is None where no drawings were tried.
     """
 
     accuracy: float
@@ -25,6 +35,7 @@ class Evaluation:
     confusion: tuple[tuple[int, ...], ...]
     test_sha256: str
     dataset: str
+    freehand: FreehandEvaluation | None = None
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Evaluation:
@@ -38,6 +49,7 @@ class Evaluation:
                 confusion=tuple(tuple(int(count) for count in row) for row in document["confusion"]),
                 test_sha256=str(document["test_sha256"]),
                 dataset=str(document["dataset"]["name"]),
+                freehand=_freehand(document.get("freehand")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidInputError(f"Not an evaluation: {type(error).__name__} {error}.") from error
@@ -46,3 +58,14 @@ class Evaluation:
         if len(evaluation.per_class_recall) != 10 or [len(row) for row in evaluation.confusion] != [10] * 10:
             raise InvalidInputError("Not an evaluation: expected ten classes.")
         return evaluation
+
+
+def _freehand(document: Mapping[str, Any] | None) -> FreehandEvaluation | None:
+    if document is None:
+        return None
+    recall = tuple(float(value) for value in document["per_class_recall"])
+    accuracy = float(document["accuracy"])
+    digest = str(document["sha256"])
+    if len(recall) != 10 or not 0.0 <= accuracy <= 1.0 or not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise ValueError("of the drawings: expected ten classes, an accuracy in 0..1 and a SHA-256")
+    return FreehandEvaluation(accuracy=accuracy, n=int(document["n"]), sha256=digest, per_class_recall=recall)

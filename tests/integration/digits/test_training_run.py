@@ -15,22 +15,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.digits import dataset, export, fitting, model
-from backend.digits.checkpoint import CheckpointFolder
+from backend.digits import dataset, export, fitting, freehand, model
+from backend.digits import train as trainer
 from backend.digits.config import TrainConfig
-from backend.digits.container import StopSignal
 from backend.digits.evaluate import evaluate, predict
-from backend.digits.failures import ConfigError, DivergedError
+from backend.digits.failures import DivergedError
 from backend.digits.metric_lines import parse_line
 from backend.digits.normalise import normalise
 from backend.digits.pipeline import Mix
 from backend.digits.preprocess import preprocess
-from backend.digits.progress import EpochPoint, Listener
+from backend.digits.progress import Listener
 from backend.digits.strokes import rasterise
 from tests.fakes.freehand import PEN_WIDTHS, strokes_of
+from tests.integration.digits.training import TINY, train
 
 REPOSITORY = Path(__file__).parents[3]
-TINY = TrainConfig(dataset="digits8x8", limit=600, epochs=1, batch_size=32)
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -93,6 +92,11 @@ def test_the_evaluation_is_of_the_exported_file_on_the_whole_test_set(finished: 
     assert document["dataset"] == {
         "name": "digits8x8", "source": "bundled with scikit-learn", "train_n": 600, "validation_n": 143, "test_n": 360,
     }  # fmt: skip
+    assert document["freehand"]["n"] == 2_000
+    assert document["freehand"]["sha256"] == freehand.HELD_OUT_SHA256
+    drawn = evaluate(onnx_file, *freehand.held_out())
+    assert document["freehand"]["accuracy"] == pytest.approx(drawn.accuracy)
+    assert document["freehand"]["accuracy"] > 0.6
     assert document["parameters"] == 34_650
     assert document["onnx_bytes"] == onnx_file.stat().st_size
     with np.load(folder / "output" / "data" / "predictions.npz") as predictions:
@@ -100,6 +104,7 @@ def test_the_evaluation_is_of_the_exported_file_on_the_whole_test_set(finished: 
         assert np.array_equal(predictions["labels"], data.test_labels)
         assert predictions["probabilities"].dtype == np.float32
         assert predictions["probabilities"] == pytest.approx(again.probabilities, abs=1e-6)
+        assert predictions["freehand_probabilities"] == pytest.approx(drawn.probabilities, abs=1e-6)
 
 
 def test_curves_and_configuration_are_written(finished: Any) -> None:
@@ -121,7 +126,9 @@ def test_the_metric_lines_tell_the_whole_story_in_order(finished: Any) -> None:
     assert progress == sorted(progress)
     assert (progress[0], progress[-1]) == (0, 1)
     assert [line["epoch"] for line in lines if "val_accuracy" in line] == [1, 2]
-    assert lines[-1]["test_accuracy"] == pytest.approx(output(folder, "evaluation.json")["accuracy"], rel=1e-4)
+    evaluation = output(folder, "evaluation.json")
+    assert lines[-1]["test_accuracy"] == pytest.approx(evaluation["accuracy"], rel=1e-4)
+    assert lines[-1]["freehand_accuracy"] == pytest.approx(evaluation["freehand"]["accuracy"], rel=1e-4)
 
 
 def test_the_run_is_in_wandbs_folder_under_the_jobs_name(finished: Any) -> None:
@@ -129,21 +136,6 @@ def test_the_run_is_in_wandbs_folder_under_the_jobs_name(finished: Any) -> None:
 
     (run,) = folder.glob("wandb/offline-run-*-tiny/run-tiny.wandb")
     assert run.stat().st_size > 1_000
-
-
-def train(
-    config: TrainConfig,
-    listener: Listener | None = None,
-    *,
-    checkpoints: CheckpointFolder | None = None,
-    stop: StopSignal | None = None,
-) -> tuple[list[np.ndarray], tuple[EpochPoint, ...]]:
-    data = dataset.load(config.dataset, limit=config.limit, notify=print)
-    fitting.make_reproducible(config.seed)
-    network = model.build(config.model, dropout=config.dropout)
-    mix = Mix(data.train)
-    points = fitting.fit(network, data, mix, config, listener or Listener(), checkpoints=checkpoints, stop=stop)
-    return [np.asarray(weights) for weights in network.get_weights()], points
 
 
 def trained_weights(config: TrainConfig) -> list[np.ndarray]:
@@ -168,6 +160,23 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others() -> None:
 
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert not any(np.array_equal(a, b) for a, b in zip(first[:1], other[:1], strict=True))
+
+
+def test_drawings_are_mixed_in_and_help_with_drawings() -> None:
+    data = dataset.load("digits8x8", limit=600, notify=print)
+    config = dataclasses.replace(TINY, epochs=3, freehand=0.5)
+    mix = trainer.mixed(data, config)
+    assert mix.counts(32) == (16, 16)
+
+    shares = []
+    for chosen in (mix, trainer.mixed(data, dataclasses.replace(config, freehand=0.0))):
+        fitting.make_reproducible(0)
+        network = model.build("lean_d")
+        fitting.fit(network, data, chosen, config, Listener())
+        images, labels = freehand.held_out()
+        shares.append(float((network.predict(normalise(images), verbose=0).argmax(axis=1) == labels).mean()))
+    assert shares[0] > shares[1]
+    assert shares[0] > 0.9
 
 
 def test_every_setting_trains() -> None:
@@ -290,97 +299,3 @@ def test_a_short_training_teaches_it_to_read_freehand_digits(dataset: str, tmp_p
     least_read, least_accuracy = READS[dataset]
     assert (predicted == np.tile(np.arange(10), 6)).sum() >= least_read
     assert output(tmp_path, "evaluation.json")["accuracy"] > least_accuracy
-
-
-THREE = dataclasses.replace(
-    TINY, epochs=3, augmentation="affine", dropout=0.2, ema=0.9, early_stopping=2, checkpoint_minutes=1e-9
-)
-"""A checkpoint after every execution but the last of each epoch, and after each epoch but the last."""
-
-
-def without_seconds(points: tuple[EpochPoint, ...]) -> list[EpochPoint]:
-    return [dataclasses.replace(point, seconds=0.0) for point in points]
-
-
-@pytest.mark.parametrize("reports", [1, 2, 4])
-def test_a_training_stopped_anywhere_and_resumed_ends_as_if_it_had_not_been(tmp_path: Path, reports: int) -> None:
-    """18 steps an epoch, 8 an execution: it is stopped within the first epoch, at its end, and within the second."""
-    stop, notices, saved = StopSignal(), list[str](), list[int]()
-
-    class Watched(CheckpointFolder):
-        def save(self, checkpoint: Any) -> None:
-            super().save(checkpoint)
-            saved.append(checkpoint.step)
-            stop.wanted = len(saved) >= reports
-
-    whole, points = train(THREE)
-    with pytest.raises(SystemExit) as ending:
-        train(THREE, checkpoints=Watched(tmp_path, THREE, print), stop=stop)
-    assert ending.value.code == 143
-    # Some time after the save that asked for it, the next safe point saved once more.
-    assert saved == [8, 16, 18, 26, 34, 36][: reports + 1]
-
-    listener = Listener(notify=notices.append)
-    resumed, all_points = train(THREE, listener, checkpoints=CheckpointFolder(tmp_path, THREE, notices.append))
-
-    epoch, step = divmod(saved[-1], 18)
-    assert notices == [f"Going on after epoch {epoch}, step {step} of 18."]
-    assert all(np.array_equal(a, b) for a, b in zip(whole, resumed, strict=True))
-    validated = [(point.epoch, point.val_loss, point.val_accuracy) for point in points]
-    assert [(point.epoch, point.val_loss, point.val_accuracy) for point in all_points] == validated
-    assert len(list(tmp_path.iterdir())) == 2
-
-
-def test_a_torn_checkpoint_is_passed_over_and_another_trainings_is_refused(tmp_path: Path) -> None:
-    train(THREE, checkpoints=CheckpointFolder(tmp_path, THREE, print))
-    older, newest = sorted(tmp_path.glob("checkpoint-*.npz"))
-    newest.write_bytes(newest.read_bytes()[:-100])
-    notices: list[str] = []
-
-    found = CheckpointFolder(tmp_path, THREE, notices.append).newest()
-
-    assert found is not None
-    assert f"checkpoint-{found.step:010d}.npz" == older.name
-    assert notices == [f"The checkpoint '{newest.name}' cannot be used (BadZipFile): trying an older one."]
-    other = dataclasses.replace(THREE, lr=0.001)
-    with pytest.raises(ConfigError, match=r"training with lr=0.008; this one has lr=0.001"):
-        CheckpointFolder(tmp_path, other, notices.append).newest()
-    later = dataclasses.replace(THREE, export="int8", checkpoint_minutes=7.0)
-    assert CheckpointFolder(tmp_path, later, notices.append).newest() is not None
-    older.write_bytes(b"")
-    assert CheckpointFolder(tmp_path, THREE, notices.append).newest() is None
-
-
-def test_early_stopping_keeps_the_best_epochs_weights() -> None:
-    """With a constant and far too large rate the loss goes up and down."""
-    config = dataclasses.replace(TINY, epochs=30, lr=0.05, schedule="constant", early_stopping=2)
-    notices: list[str] = []
-
-    weights, points = train(config, Listener(notify=notices.append))
-
-    best = min(points, key=lambda point: point.val_loss)
-    assert len(points) == best.epoch + 2 < 30
-    assert notices == [
-        f"Stopped after epoch {len(points)} of 30: no better validation loss since epoch {best.epoch}, whose weights "
-        "are kept."
-    ]
-    network = model.build(config.model)
-    network.set_weights(weights)
-    data = dataset.load(config.dataset, limit=config.limit, notify=print)
-    probabilities = network.predict(normalise(data.validation_images), verbose=0)
-    accuracy = float((probabilities.argmax(axis=1) == data.validation_labels).mean())
-    assert accuracy == pytest.approx(best.val_accuracy)
-
-
-def test_a_disk_that_is_full_costs_the_checkpoint_and_not_the_training(tmp_path: Path) -> None:
-    (tmp_path / "checkpoints").write_text("a file where the folder should be")
-    notices: list[str] = []
-
-    _, points = train(
-        dataclasses.replace(THREE, epochs=1, early_stopping=0, ema=0.0),
-        Listener(notify=notices.append),
-        checkpoints=CheckpointFolder(tmp_path / "checkpoints", THREE, print),
-    )
-
-    assert len(points) == 1
-    assert "The checkpoint could not be written" in notices[0]

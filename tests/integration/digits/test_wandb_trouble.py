@@ -27,7 +27,7 @@ import sys, time
 import numpy as np
 from backend.digits import train
 
-def work(config, folders, tracker):
+def work(config, folders, tracker, stop):
     tracker.start({"lr": config.lr})
     tracker.describe({"data": {"name": "mnist"}})
     for epoch in (1, 2, 3):
