@@ -33,6 +33,8 @@ campaign: setup-test  ## the long proofs; writes docs/reliability.md
 	@$(PY) -m tests.campaign.switch
 	@$(PY) -m tests.campaign.killed_deployment
 	@$(PY) -m tests.campaign.killed_processes
+	@$(PY) -m tests.campaign.killed_beginnings
+	@$(PY) -m tests.campaign.killed_everything
 
 screenshots: setup-test  ## remake the pictures in docs/images
 	@$(PY) -m tests.bench.screenshots
