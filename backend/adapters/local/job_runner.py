@@ -34,7 +34,7 @@ from backend.domain.jobs import JobStatus, TrainingJob
 POLL_SECONDS: Final = 0.5
 GRACE_SECONDS: Final = 10.0
 """From SIGTERM to SIGKILL: time for the trainer to close its W&B run."""
-DEAD_RUNNER: Final = "Its runner process died: it was killed, or the machine restarted."
+DEAD_RUNNER: Final = "Its runner process died: it was killed, the disk was full, or the machine restarted."
 
 
 def fail_dead_jobs(store: JobStore, home: Home) -> None:
