@@ -125,7 +125,7 @@ def full_disk() -> dict[str, str]:
         ballast = fill(home)
         code, answer = ran(environment, "train", "--name", "early")
         error = answer.get("error", answer)
-        rows["disk full, then a launch"] = f"exit code {code}: {error.get('message', error)}"
+        rows["disk full, then a launch"] = f"exit code {code}: {error['message'].replace(str(home), '$DIGITS_HOME')}"
         assert code == 5
         ballast.unlink()
 
