@@ -17,7 +17,7 @@ from app.errors import shown
 from app.identity import click_key, refusal
 from backend.domain.promotion import Deployment, DeploymentKind, DeploymentPlan, Outcome
 from backend.domain.serving import Stage
-from backend.errors import NotFoundError
+from backend.errors import NotFoundError, RefusedError
 from backend.services.promotion import NOTHING
 
 REFRESH = "1s"
@@ -39,7 +39,6 @@ def _way_on(deployment: Deployment) -> None:
     if queries.deployments(stage)[0].id != deployment.id:
         st.caption(f"Another deployment to {stage.value} came after this one.")
         return
-    serving = queries.endpoint(stage).current
     forbidden = refusal(promotion.needed_role(stage), f"change {stage.value}")
     with st.container(horizontal=True):
         _button(
@@ -49,13 +48,12 @@ def _way_on(deployment: Deployment) -> None:
             DeploymentKind.PROMOTE,
             forbidden,
         )
-        unchanged = f"{stage.value.capitalize()} serves what it served before: there is nothing to undo."
         _button(
             "undo",
             "Undo: roll back",
             lambda: promotion.rollback_plan(stage),
             DeploymentKind.ROLLBACK,
-            forbidden or (unchanged if serving == deployment.previous else ""),
+            forbidden or _nothing_to_undo(deployment),
         )
     command_line(
         f"python -m backend promote {deployment.version} --to {stage.value}\n"
@@ -63,11 +61,29 @@ def _way_on(deployment: Deployment) -> None:
     )
 
 
+def _nothing_to_undo(deployment: Deployment) -> str:
+    """Why there is nothing to go back to; empty when there is."""
+    previous = deployment.previous
+    if queries.endpoint(deployment.stage).current == previous:
+        what = f"still serves v{previous.version}" if previous else "serves nothing, as before"
+        return f"{deployment.stage.value.capitalize()} {what}: there is nothing to undo."
+    try:
+        backend().promotion.rollback_plan(deployment.stage)
+    except RefusedError as error:
+        return error.message
+    return ""
+
+
 def _button(name: str, label: str, plan: Callable[[], DeploymentPlan], kind: DeploymentKind, why_not: str) -> None:
     """Asks before it changes production, as every other button that does."""
     icon = ":material/undo:" if kind is DeploymentKind.ROLLBACK else ":material/play_arrow:"
     if not st.button(
-        label, key=f"deployment_{name}", icon=icon, disabled=bool(why_not), help=why_not or None, type="primary"
+        label,
+        key=f"deployment_{name}",
+        icon=icon,
+        disabled=bool(why_not),
+        help=why_not or None,
+        type="primary" if kind is DeploymentKind.PROMOTE else "secondary",
     ):
         return
     made = plan()

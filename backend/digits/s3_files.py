@@ -29,6 +29,7 @@ def fetch(address: str, notify: Callable[[str], None]) -> Path:
     )
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
+        _require_own(folder)
         client = boto3.client("s3")
         found = [
             item
@@ -50,6 +51,12 @@ def fetch(address: str, notify: Callable[[str], None]) -> Path:
     except OSError as error:
         raise DatasetError(f"'{address}' cannot be kept in '{folder}': {error}.") from error
     return folder
+
+
+def _require_own(folder: Path) -> None:
+    """The place has a known name where everybody may write: what somebody else put there is no data set of ours."""
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise DatasetError(f"'{folder}' belongs to somebody else: remove it, or set TMPDIR to a folder of your own.")
 
 
 def _fetch_one(client: Any, bucket: str, item: dict[str, Any], folder: Path, notify: Callable[[str], None]) -> None:

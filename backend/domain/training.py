@@ -241,7 +241,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
         ),
         Preset(
             name="balanced",
-            summary="The everyday choice: turned and scaled images, some drawings, averaged weights; about a minute.",
+            summary="The everyday choice: turned and scaled images, some drawings, averaged weights; two minutes.",
             hyperparameters={
                 "model": "lean_c",
                 "epochs": 6,

@@ -77,12 +77,9 @@ class Launching:
         """`name-r2`, then `name-r3`, ...: the first that is free."""
         taken = {job.name for job in self._training.list_jobs()}
         base = _RESUMED.sub("", name)
-        for number in itertools.count(2):
-            suffix = f"-r{number}"
-            candidate = f"{base[: _LONGEST_NAME - len(suffix)].rstrip('-')}{suffix}"
-            if candidate not in taken:
-                return candidate
-        raise AssertionError
+        suffixes = (f"-r{number}" for number in itertools.count(2))
+        names = (f"{base[: _LONGEST_NAME - len(suffix)].rstrip('-')}{suffix}" for suffix in suffixes)
+        return next(candidate for candidate in names if candidate not in taken)
 
     def stop(self, name: str, *, actor: Actor) -> TrainingJob:
         """Ask a job to stop. Raises `NotFoundError`, and `WrongStateError` when it has ended."""

@@ -16,20 +16,25 @@ from tests.fakes.operations import RecordedOperations
 from tests.ui.conftest import open_page, texts, use
 
 
-def interrupted(world: World, *, stage: Stage = Stage.STAGING, switched: bool) -> Deployment:
-    """Version 1 was promoted, then the process that promoted version 2 died: after its switch, or before."""
+def interrupted(world: World, *, stage: Stage = Stage.STAGING, switched: bool, only: bool = False) -> Deployment:
+    """Version 1 was promoted, then the process that promoted version 2 died: after its switch, or before.
+
+    With `only` there was nothing before version 2.
+    """
     backend = world.backend
     for number, job in ((1, "job-a"), (2, "job-b")):
         world.add_job(job, sharpness=float(number))
         backend.registration.register_job(job, actor=backend.actor)
         backend.registration.decide(number, Approval.APPROVED, actor=backend.actor)
-    first = backend.promotion.promote(stage, 1, actor=backend.actor)
+    other = Stage.PROD if stage is Stage.STAGING else Stage.STAGING
+    first = backend.promotion.promote(other if only else stage, 1, actor=backend.actor)
     plan = backend.promotion.plan(stage, 2)
     if switched:
         backend.serving.deploy(stage, plan.target, backend.registry.fetch_archive(plan.version), lambda *_: None)
     dead = replace(
         first,
         id=f"{stage.value}-v2-dead",
+        stage=stage,
         version=2,
         sha256=plan.target.sha256,
         previous=plan.serving,
@@ -57,7 +62,7 @@ def test_before_its_switch_it_can_be_finished_and_there_is_nothing_to_undo(
     app = open_page("promote", version="2", stage="staging", deployment=dead.id)
     undo = app.get_by_key("deployment_undo")
     assert undo.disabled
-    assert undo.help == "Staging serves what it served before: there is nothing to undo."
+    assert undo.help == "Staging still serves v1: there is nothing to undo."
     app.get_by_key("deployment_finish").click().run()
 
     ((_, verb),) = operations.started
@@ -91,3 +96,22 @@ def test_production_is_changed_only_after_a_question(world: World, operations: R
 
     ((_, verb),) = operations.started
     assert verb[:3] == ["rollback", "--stage", "prod"]
+
+
+@pytest.mark.parametrize(
+    ("switched", "why"),
+    [
+        (False, "Staging serves nothing, as before: there is nothing to undo."),
+        (True, "'staging' cannot be rolled back: nothing served well before what serves now."),
+    ],
+)
+def test_the_first_deployment_ever_has_nothing_to_go_back_to(
+    world: World, operations: RecordedOperations, switched: bool, why: str
+) -> None:
+    dead = interrupted(world, switched=switched, only=True)
+
+    app = open_page("promote", version="2", stage="staging", deployment=dead.id)
+
+    undo = app.get_by_key("deployment_undo")
+    assert (undo.disabled, undo.help) == (True, why)
+    assert not app.get_by_key("deployment_finish").disabled

@@ -194,6 +194,18 @@ def test_a_prefix_that_cannot_be_read_says_why(bucket: Any, address: str, messag
         load(address)
 
 
+def test_a_cache_folder_that_somebody_else_made_is_not_trusted(bucket: Any, folder: Any, tmp_path: Path) -> None:
+    for path in folder().iterdir():
+        bucket.upload_file(str(path), "digits", f"sets/mine/{path.name}")
+    load("s3://digits/sets/mine")
+    (cache,) = (tmp_path / "cache").iterdir()
+    cache.rename(tmp_path / "elsewhere")
+    cache.symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(DatasetError, match=r"belongs to somebody else: remove it, or set TMPDIR"):
+        load("s3://digits/sets/mine")
+
+
 def test_without_credentials_the_error_names_what_to_set(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object, **__: object) -> None:
         from botocore.exceptions import NoCredentialsError
