@@ -147,6 +147,8 @@ class EndpointRunner:
         except LockHeldError:
             return  # it is alive
         with lock:
+            if not self._folder.repository.has_candidate:
+                return  # the deployment freed it itself while this waited; the stage must not read `Updating` again
             try:
                 self._server.client.unload(CANDIDATE)
             except (DeploymentFailedError, EndpointUnavailableError) as error:

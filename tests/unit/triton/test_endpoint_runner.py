@@ -13,6 +13,7 @@ import pytest
 from backend.adapters.local import endpoint_runner
 from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, Wanted, take_lock
 from backend.adapters.local.endpoint_runner import EndpointRunner, rotate
+from backend.adapters.local.processes import FileLock
 from backend.adapters.triton.client import AnswerTimeoutError
 from backend.adapters.triton.model_config import CANDIDATE, parse_config
 from backend.domain.serving import ServedModel, Stage
@@ -212,6 +213,22 @@ def test_the_candidate_of_a_dead_deployment_is_freed(
     beat(1)
     assert server.calls == [f"unload {CANDIDATE}"]
     assert not folder.repository.has_candidate
+
+
+def test_a_candidate_that_its_deployment_frees_meanwhile_is_left_alone(
+    folder: EndpointFolder, server: Server, beat: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.want(WANTED)
+    server.serves = MODEL
+    (folder.repository.root / CANDIDATE).mkdir(parents=True)
+
+    def wait_for_the_deployment(path: Path) -> FileLock:
+        folder.repository.remove_candidate()
+        return take_lock(path)
+
+    monkeypatch.setattr(endpoint_runner, "take_lock", wait_for_the_deployment)
+    beat(1)
+    assert server.calls == []
 
 
 @pytest.mark.parametrize(
