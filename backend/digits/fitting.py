@@ -14,7 +14,7 @@ from .dataset import Dataset
 from .failures import ConfigError
 from .pipeline import Mix, batches, validation
 from .progress import EpochPoint, Listener, Progress, variables_of
-from .schedule import learning_rate
+from .schedule import learning_rate, second_moment_decay
 
 _STEPS_PER_EXECUTION: Final = 8
 _IMAGES_PER_EXECUTION: Final = 2_048
@@ -101,11 +101,12 @@ def _compile(model: keras.Model, config: TrainConfig, steps: int, together: int)
 
 def _optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimizer:
     rate = learning_rate(config.schedule, config.lr, steps)
-    # `fit` ends by making the averaged weights the model's own.
-    averaging: dict[str, Any] = {"use_ema": True, "ema_momentum": config.ema} if config.ema else {}
+    settings: dict[str, Any] = {"beta_2": second_moment_decay(config.schedule, steps)}
+    if config.ema:  # `fit` ends by making the averaged weights the model's own
+        settings |= {"use_ema": True, "ema_momentum": config.ema}
     if config.optimizer == "adamw":
-        return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, **averaging)
-    return keras.optimizers.Adam(rate, **averaging)
+        return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, **settings)
+    return keras.optimizers.Adam(rate, **settings)
 
 
 def _restore(model: keras.Model, checkpoint: Checkpoint) -> None:

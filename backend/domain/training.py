@@ -233,10 +233,11 @@ PRESETS: Final[Mapping[str, Preset]] = {
             hyperparameters={
                 "model": "lean_d",
                 "epochs": 2,
-                "batch_size": 128,
-                "lr": 8e-3,
+                "batch_size": 256,
+                "lr": 0.012,
                 "schedule": "onecycle",
                 "augmentation": "shift",
+                "label_smoothing": 0.05,
             },
         ),
         Preset(

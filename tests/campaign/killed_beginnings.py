@@ -83,8 +83,7 @@ def quickstart(step: str) -> str:
     """kill -9 of the operation as soon as its record says that it is in this step; then the same command again."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "DIGITS_HOME": folder}
-        os.environ["DIGITS_HOME"] = folder
-        backend = connect(load_settings())
+        backend = connect(load_settings().model_copy(update={"home": Path(folder)}))
         command = [sys.executable, "-m", "backend", "quickstart", "--operation", "quickstart-1", "--json"]
         try:
             child = subprocess.Popen(

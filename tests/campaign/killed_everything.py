@@ -23,27 +23,30 @@ from tests.contract.training_platforms import wait_until
 from tests.e2e.conftest import Dashboard, free_port, wait_for_health
 
 LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
-TRAINING = ("train", "--preset", "balanced", "--set", "checkpoint_minutes=0.02", "--name", "in-its-midst")
+TRAINING = "in-its-midst"
+CHECKPOINTED = ("train", "--name", TRAINING, "--set", "checkpoint_minutes=0.02", "--preset")
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="digits-everything-") as folder:
-        rows = kill_everything(Path(folder))
+        rows = kill_everything(Path(folder), "balanced")
     write_section("Everything killed at once, and the process ids reused", rows, path=RELIABILITY)
 
 
-def kill_everything(home: Path) -> dict[str, str]:
+def kill_everything(home: Path, *training: str) -> dict[str, str]:
+    """What was seen, by what was looked at; `training` is the preset, and options, of the one that is cut short."""
     environment = {**os.environ, "DIGITS_HOME": str(home), "DIGITS_PORT": str(free_port())}
     dashboard = start(home, environment)
     rows: dict[str, str] = {}
-    strangers: list[subprocess.Popen[bytes]] = []
+    ours, strangers = [dashboard.process], list[subprocess.Popen[bytes]]()
     try:
         prepare(dashboard)
-        dashboard.command(*TRAINING, "--json")
-        checkpoints = home / "jobs" / "in-its-midst" / "checkpoints"
+        dashboard.command(*CHECKPOINTED, *training, "--json")
+        checkpoints = home / "jobs" / TRAINING / "checkpoints"
         wait_until(lambda: any(checkpoints.glob("*.npz")), 60)
         promotion = [sys.executable, "-m", "backend", "promote", "2", "--to", "prod", "--deployment", "cut-short"]
-        subprocess.Popen(promotion, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        ours.append(subprocess.Popen(promotion, cwd=ROOT, env=environment, **quiet))
         wait_until(lambda: '"load"' in record(dashboard, "cut-short"), 30)
 
         dead = kill_all(home)
@@ -52,7 +55,7 @@ def kill_everything(home: Path) -> dict[str, str]:
         rows["killed at once"] = f"{len(dead)} processes; {reused} of their ids then belonged to strangers"
 
         begun = time.monotonic()
-        job = json.loads(dashboard.command("jobs", "show", "in-its-midst", "--json"))
+        job = json.loads(dashboard.command("jobs", "show", TRAINING, "--json"))
         stages = json.loads(dashboard.command("endpoints", "--json"))
         seconds = time.monotonic() - begun
         rows["what two commands say"] = (
@@ -64,6 +67,7 @@ def kill_everything(home: Path) -> dict[str, str]:
 
         begun = time.monotonic()
         dashboard = start(home, environment)
+        ours.append(dashboard.process)
         wait_until(lambda: in_service(dashboard), 60)
         served = {stage["stage"]: stage["served"]["version"] for stage in endpoints(dashboard)}
         rows["the dashboard started again"] = (
@@ -74,10 +78,12 @@ def kill_everything(home: Path) -> dict[str, str]:
 
         deployment = json.loads(record(dashboard, "cut-short"))
         rows["the deployment in its midst"] = f"reads {deployment['outcome']}: {deployment['hint']}"
+        assert deployment["outcome"] == "Interrupted"
         again = json.loads(dashboard.command("promote", "2", "--to", "prod", "--json"))
         rows["promoted again (Finish)"] = f"{again['outcome']}, prod serves v{again['served']['version']}"
 
-        resumed = json.loads(dashboard.command("jobs", "resume", "in-its-midst", "--wait", "--json"))
+        resumed = json.loads(dashboard.command("jobs", "resume", TRAINING, "--wait", "--json"))
+        assert resumed["status"] == "Completed"
         rows["`jobs resume` of the training"] = (
             f"{resumed['status']}, {'; '.join(resumed['notices'])} "
             f"Test accuracy {resumed['metrics']['test_accuracy']:.4f}"
@@ -90,6 +96,7 @@ def kill_everything(home: Path) -> dict[str, str]:
         kill_all(home)
         for process in strangers:
             process.kill()
+        for process in (*ours, *strangers):
             process.wait()
     return rows
 
@@ -105,10 +112,13 @@ def start(home: Path, environment: dict[str, str]) -> Dashboard:
 
 def prepare(dashboard: Dashboard) -> None:
     """Version 1 serves on both stages, version 2 may be promoted."""
-    dashboard.command("quickstart", "--json")
-    dashboard.command("train", "--preset", "fast", "--seed", "1", "--limit", "6000", "--name", "second", "--wait")
-    dashboard.command("register", "second")
-    dashboard.command("models", "approve", "2")
+    for version in ("1", "2"):
+        small = ("--preset", "fast", "--limit", "6000", "--seed", version)
+        dashboard.command("train", *small, "--name", f"job-{version}", "--wait")
+        dashboard.command("register", f"job-{version}")
+        dashboard.command("models", "approve", version)
+    for stage in ("staging", "prod"):
+        dashboard.command("promote", "1", "--to", stage)
 
 
 def endpoints(dashboard: Dashboard) -> list[dict[str, dict[str, int]]]:

@@ -8,6 +8,8 @@ process, archive) happens inside one.
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -36,6 +38,8 @@ from sqlalchemy.exc import DBAPIError
 from backend.errors import SetupError, StoreError
 
 BUSY_TIMEOUT_SECONDS: Final = 10
+_ROOM_TO_WRITE: Final = 2**20
+"""Bytes; SQLite maps its write-ahead index in pieces of 32 KiB, and cannot when less is free."""
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -247,9 +251,14 @@ class Database:
         try:
             yield
         except DBAPIError as error:
+            if _disk_is_full(self.path, error):
+                raise StoreError(
+                    f"The disk is full: database '{self.path}' could not be written.",
+                    hint="Free some space on it and try again; what was saved before is kept.",
+                ) from error
             raise StoreError(
                 f"Database '{self.path}' failed: {error.orig}.",
-                hint="Check that the disk has space and the file is writable; `python -m backend doctor` looks.",
+                hint="Check that the file is writable; `python -m backend doctor` looks.",
             ) from error
 
     def _migrate(self) -> None:
@@ -267,6 +276,14 @@ class Database:
                 for statement in statements:
                     connection.exec_driver_sql(statement)
                 connection.execute(insert(schema_versions).values(version=number, applied_at=datetime.now(UTC)))
+
+
+def _disk_is_full(path: Path, error: DBAPIError) -> bool:
+    """SQLite says so itself, or only that the write failed: then the disk is looked at."""
+    primary = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    if primary == sqlite3.SQLITE_IOERR:
+        return shutil.disk_usage(path.parent).free < _ROOM_TO_WRITE
+    return primary == sqlite3.SQLITE_FULL
 
 
 def _engine(path: Path) -> Engine:

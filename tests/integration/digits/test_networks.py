@@ -22,7 +22,7 @@ from backend.digits.failures import ExportError
 from backend.digits.normalise import normalise
 from backend.digits.pipeline import Mix, batches
 from backend.digits.preprocess import preprocess
-from backend.digits.schedule import OneCycle
+from backend.digits.schedule import OneCycle, second_moment_decay
 from backend.digits.strokes import rasterise
 from tests.fakes.freehand import strokes_of
 
@@ -59,6 +59,12 @@ def test_one_cycle_rises_over_a_quarter_and_falls_to_a_thousandth() -> None:
     assert rates[250] == pytest.approx(0.01 * (0.001 + 0.999 * 0.5))
     assert rates[400] == pytest.approx(1e-5, rel=1e-3)
     assert float(OneCycle(0.01, 1)(0)) > 0
+
+
+@pytest.mark.parametrize(("steps", "remembered"), [(100, 20), (430, 21.5), (4_000, 200), (100_000, 1000)])
+def test_a_one_cycles_optimiser_remembers_a_twentieth_of_its_steps(steps: int, remembered: float) -> None:
+    assert 1.0 / (1.0 - second_moment_decay("onecycle", steps)) == pytest.approx(remembered)
+    assert second_moment_decay("constant", steps) == 0.999
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, of NumPy 2

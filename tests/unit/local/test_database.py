@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta, timezone
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect, select
+from sqlalchemy.exc import OperationalError
 
 from backend.adapters.local.database import MIGRATIONS, Database, metadata, schema_versions
 from backend.adapters.local.home import Home
@@ -62,6 +64,27 @@ def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SetupError, match=r"state folder .* cannot be made: Not a directory"):
         Database(tmp_path / "file" / "home" / "digits.sqlite3")
+
+
+def test_a_full_disk_is_called_by_its_name_and_keeps_what_was_written(database: Database, tmp_path: Path) -> None:
+    store = JobStore(database, Home(tmp_path / "home"))
+    store.insert(request("kept"), NOON)
+    with pytest.raises(StoreError, match="disk is full") as caught, database.write() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count=1")
+        connection.exec_driver_sql("INSERT INTO audit_events VALUES (1, '', '', '', '', '', '', zeroblob(1000000))")
+    assert "Free some space" in caught.value.hint
+    assert [job.name for job in store.newest_first()] == ["kept"]
+
+
+@pytest.mark.parametrize(("free", "said"), [(4096, "The disk is full"), (2**30, "failed: disk I/O error")])
+def test_a_failed_write_is_a_full_disk_only_when_the_disk_is_full(
+    database: Database, monkeypatch: pytest.MonkeyPatch, free: int, said: str
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: shutil._ntuple_diskusage(2**31, 2**31 - free, free))  # type: ignore[attr-defined]
+    failure = sqlite3.OperationalError("disk I/O error")
+    failure.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+    with pytest.raises(StoreError, match=said), database.read():
+        raise OperationalError("INSERT", {}, failure)
 
 
 def test_times_come_back_in_utc_whatever_their_zone(database: Database, tmp_path: Path) -> None:
