@@ -192,7 +192,7 @@ def live() -> None:
         needs_strip(needs(jobs, versions, now))
         for column, stage in zip(st.columns(2, gap="medium"), (Stage.PROD, Stage.STAGING), strict=True):
             with column:
-                stage_card(stage)
+                stage_card(stage, live=True)
         left, right = st.columns(2, gap="medium")
         with left:
             active_jobs(jobs, now)

@@ -13,17 +13,14 @@ from app.components.notice import notice
 from app.components.relative_time import relative_time
 from app.components.status_badge import status_badge
 from app.context import backend
+from app.endpoint_numbers import milliseconds, numbers
 from app.errors import shown
 from app.identity import actor, refusal
-from app.state import Key
 from app.views.stage_card import TITLES
 from backend.domain.promotion import Outcome
-from backend.domain.serving import Endpoint, EndpointMetrics, EndpointStatus, ServedModel, Stage, requests_per_second
-from backend.errors import EndpointUnavailableError
+from backend.domain.serving import Endpoint, EndpointMetrics, EndpointStatus, ServedModel, Stage
 from backend.services.endpoints import LOADING_ROLE
 
-_LOOK_EXPIRES_S = 10.0
-"""A rate against an older look would be that of a time when nobody watched."""
 _FIGURE_WIDTH = 101  # pixels
 
 
@@ -96,28 +93,16 @@ def _restart(stage: Stage) -> None:
 
 
 def _numbers(stage: Stage) -> None:
-    looks: dict[Stage, tuple[EndpointMetrics | None, EndpointMetrics]]
-    looks = st.session_state.setdefault(Key.LOOKS, {})
-    trouble = ""
-    try:
-        look = queries.endpoint_metrics(stage)
-    except EndpointUnavailableError as error:
-        if stage not in looks:
-            st.caption("No numbers yet.")
-            return
-        trouble = error.message
-    else:
-        _, last = looks.get(stage, (None, None))
-        if last is None or (look.at - last.at).total_seconds() > _LOOK_EXPIRES_S:
-            looks[stage] = (None, look)
-        elif look.at != last.at:
-            looks[stage] = (last, look)
-    before, look = looks[stage]
-    _metrics(look, requests_per_second(before, look) if before else None)
+    live = numbers(stage)
+    if live is None:
+        st.caption("No numbers yet.")
+        return
+    look = live.look
+    _metrics(look, live.per_second)
     moment = f"as of {look.at.astimezone(UTC):%H:%M:%S} UTC"
-    if trouble:
+    if live.trouble:
         st.markdown(f":orange[:material/history: {moment}; since then its server does not say.]")
-        st.text(trouble)
+        st.text(live.trouble)
     else:
         batch = "" if look.mean_batch is None else f", {look.mean_batch:.1f} images per execution"
         st.caption(
@@ -130,11 +115,11 @@ def _metrics(look: EndpointMetrics, rate: float | None) -> None:
     last_minute = "On the server, without the network, in the last minute."
     figures = (
         ("Requests/s", "–" if rate is None else f"{rate:,.{0 if rate >= 100 else 1}f}", "Between the last two looks."),
-        ("p50", _ms(look.p50_ms), last_minute),
-        ("p95", _ms(look.p95_ms), last_minute),
-        ("p99", _ms(look.p99_ms), last_minute),
+        ("p50", milliseconds(look.p50_ms), last_minute),
+        ("p95", milliseconds(look.p95_ms), last_minute),
+        ("p99", milliseconds(look.p99_ms), last_minute),
         ("Errors", f"{look.failed:,}", "Of the model; Triton does not count requests that it refuses."),
-        ("Queue", _ms(look.queue_ms), "Mean wait of a request since this version was loaded."),
+        ("Queue", milliseconds(look.queue_ms), "Mean wait of a request since this version was loaded."),
         ("CPU", "–" if look.cpu is None else f"{look.cpu:.0%}", "Of the whole machine."),
         ("Memory", _gb(look.memory_used), f"Used on the whole machine, of {_gb(look.memory_total)}."),
     )
@@ -142,10 +127,6 @@ def _metrics(look: EndpointMetrics, rate: float | None) -> None:
     with st.container(horizontal=True, gap="small"):
         for label, value, explained in figures:
             st.metric(label, value, help=explained, width=_FIGURE_WIDTH)
-
-
-def _ms(value: float | None) -> str:
-    return "–" if value is None else f"{value:.{0 if value >= 100 else 1}f} ms"
 
 
 def _gb(size: int | None) -> str:

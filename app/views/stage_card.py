@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import streamlit as st
 
 from app import navigation, queries, theme
 from app.components.notice import notice
 from app.components.relative_time import relative_time
 from app.components.status_badge import status_badge
-from backend.domain.promotion import Outcome
-from backend.domain.serving import EndpointStatus, Stage
+from app.endpoint_numbers import milliseconds, numbers
+from backend.domain.promotion import Outcome, rollback_target
+from backend.domain.serving import EndpointStatus, ServedModel, Stage
 
 TITLES = {Stage.STAGING: "Staging", Stage.PROD: "Production"}
 
 
-def stage_card(stage: Stage) -> None:
+_FIGURE_WIDTH: Final = 101  # pixels: four in a row, three on a phone
+
+
+def stage_card(stage: Stage, *, live: bool = False) -> None:
+    """`live` adds how its server does and where to go from here."""
     endpoint = queries.endpoint(stage)
     with theme.card(f"stage_{stage.value}", stretch=True):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -25,7 +32,10 @@ def stage_card(stage: Stage) -> None:
             st.page_link(navigation.PROMOTE.file, label="Promote a version", icon=navigation.PROMOTE.icon)
             return
         shown = endpoint.served or endpoint.wanted
-        st.metric("Version", f"v{shown.version}", width="content")
+        if live:
+            _figures(stage, shown.version)
+        else:
+            st.metric("Version", f"v{shown.version}", width="content")
         with st.container(horizontal=True, vertical_alignment="center"):
             last = next((d for d in queries.deployments(stage) if d.outcome is Outcome.SUCCEEDED), None)
             if last is not None and last.ended_at is not None:
@@ -33,5 +43,41 @@ def stage_card(stage: Stage) -> None:
             st.badge(shown.sha256[:12], icon=":material/fingerprint:", color="gray", help="SHA-256 of the archive")
         if endpoint.detail and endpoint.status is not EndpointStatus.IN_SERVICE:
             notice(endpoint.detail, key=f"stage_{stage.value}", kind="warning")
-        if endpoint.status is EndpointStatus.IN_SERVICE:
-            st.page_link(navigation.DRAW.file, label="Draw a digit", icon=navigation.DRAW.icon)
+        with st.container(horizontal=True):
+            if endpoint.status is EndpointStatus.IN_SERVICE:
+                st.page_link(navigation.DRAW.file, label="Draw a digit", icon=navigation.DRAW.icon, width="content")
+            if live:
+                _ways_on(stage, shown)
+
+
+def _figures(stage: Stage, version: int) -> None:
+    found = next((known for known in queries.versions() if known.version == version), None)
+    evaluation = found.evaluation if found else None
+    now = numbers(stage)
+    rate = now.per_second if now else None
+    figures = (
+        ("Version", f"v{version}", None),
+        ("Accuracy", f"{evaluation.accuracy:.2%}" if evaluation else "–", "On the test set, of the exported file."),
+        ("Requests/min", "–" if rate is None else f"{60 * rate:,.0f}", "Between the last two looks."),
+        ("p95", milliseconds(now.look.p95_ms if now else None), "On the server, in the last minute."),
+        ("Errors", f"{now.look.failed:,}" if now else "–", "Since this version was loaded."),
+    )
+    with st.container(horizontal=True, gap="small"):
+        for label, value, explained in figures:
+            st.metric(label, value, help=explained, width=_FIGURE_WIDTH)
+
+
+def _ways_on(stage: Stage, serving: ServedModel) -> None:
+    address = {"stage": stage.value}
+    st.page_link(
+        navigation.PROMOTE.file, label="Promote", icon=navigation.PROMOTE.icon, query_params=address, width="content"
+    )
+    target = rollback_target(queries.deployments(stage), serving)
+    if target is not None:
+        st.page_link(
+            navigation.PROMOTE.file,
+            label=f"Roll back to v{target.version}",
+            icon=":material/undo:",
+            query_params=address,
+            width="content",
+        )

@@ -6,12 +6,14 @@ import json
 from dataclasses import replace
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.views.endpoint_request import curl_example, python_example
 from backend.adapters.triton.canary import canary_images
 from backend.adapters.triton.model_config import INPUT, OUTPUT
 from backend.domain.identity import Role
+from backend.domain.registry import Approval
 from backend.domain.serving import Endpoint, EndpointStatus, ServedModel, Stage
 from backend.errors import EndpointUnavailableError
 from tests.fakes.backend import World
@@ -67,9 +69,38 @@ def test_a_served_stage_says_that_it_is_in_step_and_shows_the_servers_numbers(
     assert "Nothing is deployed. Choose an approved version and promote it." in said  # staging's card
 
 
-def test_the_rate_is_of_the_time_between_two_looks(world: World, operations: RecordedOperations) -> None:
-    import streamlit as st
+def test_overviews_card_has_the_numbers_and_leads_to_what_can_be_done(
+    world: World, operations: RecordedOperations
+) -> None:
+    world.backend.serving.predict(Stage.PROD, canary_images())
 
+    def links(app: AppTest) -> set[tuple[str, str]]:
+        return {(link.proto.label, link.proto.query_string) for link in app.get("page_link")}
+
+    app = open_page()
+    shown = metrics(app)
+    assert (shown["Version"], shown["Errors"], shown["Requests/min"]) == ("v1", "0", "–")
+    assert (shown["Accuracy"], shown["p95"].endswith(" ms")) == (evaluation_of(world, 1), True)
+    assert ("Promote", "stage=prod") in links(app)
+    assert not any(label.startswith("Roll back") for label, _ in links(app))
+
+    world.add_job("job-b", sharpness=2.0)
+    world.backend.registration.register_job("job-b", actor=world.backend.actor)
+    world.backend.registration.decide(2, Approval.APPROVED, actor=world.backend.actor)
+    world.backend.promotion.promote(Stage.PROD, 2, actor=world.backend.actor)
+    st.cache_data.clear()
+    app.run()
+    assert metrics(app)["Version"] == "v2"
+    assert ("Roll back to v1", "stage=prod") in links(app)
+
+
+def evaluation_of(world: World, version: int) -> str:
+    evaluation = world.backend.registry.get(version).evaluation
+    assert evaluation is not None
+    return f"{evaluation.accuracy:.2%}"
+
+
+def test_the_rate_is_of_the_time_between_two_looks(world: World, operations: RecordedOperations) -> None:
     app = open_page("endpoints")
     for _ in range(4):
         world.backend.serving.predict(Stage.PROD, canary_images())
