@@ -17,7 +17,7 @@ test: setup-test  ## set up if needed, run every test
 	@$(PY) -m pytest -q tests/integration tests/e2e
 
 test-fast: setup-test  ## unit and contract tests, under a minute
-	@$(PY) -m pytest -q -n 2 -m "not triton" tests/unit tests/contract tests/architecture
+	@$(PY) -m pytest -q -n 2 -m "not triton and not processes" tests/unit tests/contract tests/architecture
 
 check: setup-test  ## format, lint, types, layers
 	@$(PY) -m ruff format --check .

@@ -21,9 +21,11 @@ from backend.cli.documents import (
     steps_document,
     table,
 )
+from backend.domain.jobs import TrainingJob
 from backend.domain.operations import OperationStatus
 from backend.domain.promotion import Deployment
 from backend.domain.serving import Stage
+from backend.domain.tuning import StopMode, TuningJob
 from backend.errors import InvalidInputError, NotFoundError, WrongStateError
 from backend.services.prediction import Pixels, seen_from_file
 
@@ -176,6 +178,11 @@ def _deployed(backend: Backend, deployment: Deployment) -> Answer:
 def stop(backend: Backend, options: Namespace) -> Answer:
     """Ask every unfinished job to stop, let operations end, suspend the endpoints; says what still runs after 30 s."""
     deadline = time.monotonic() + _STOP_SECONDS
+    # A tuning job goes first: it would launch the next trial in place of a stopped one.
+    searches = [job.name for job in backend.tuning.list_jobs() if job.status.can_stop]
+    for name in searches:
+        with suppress(WrongStateError):
+            backend.searching.stop(name, StopMode.NOW, actor=backend.actor)
     stopped = [job.name for job in backend.training.list_jobs() if job.status.can_stop]
     for name in stopped:
         with suppress(WrongStateError):  # it has just ended by itself
@@ -185,14 +192,20 @@ def stop(backend: Backend, options: Namespace) -> Answer:
         time.sleep(0.2)
     for stage in Stage:
         backend.endpoints.suspend(stage, actor=backend.actor)
-    while time.monotonic() < deadline and not all(job.status.is_terminal for job in backend.training.list_jobs()):
+    while time.monotonic() < deadline and _unfinished(backend):
         time.sleep(0.5)
-    left = [job.name for job in backend.training.list_jobs() if not job.status.is_terminal]
+    left = _unfinished(backend)
+    stopped = [*searches, *stopped]
     operations = list(backend.operations.running())
     text = f"{len(stopped)} jobs stopped, endpoints suspended"
     if left or operations:
         text += f"; still running: {', '.join([*left, *operations])}"
     return {"jobs": stopped, "left": left, "operations": operations}, text, 1 if left or operations else 0
+
+
+def _unfinished(backend: Backend) -> list[str]:
+    jobs: list[TrainingJob | TuningJob] = [*backend.training.list_jobs(), *backend.tuning.list_jobs()]
+    return [job.name for job in jobs if not job.status.is_terminal]
 
 
 def _read(path: Path) -> Pixels:

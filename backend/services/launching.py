@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,7 @@ from backend.ports.training import TrainingPlatform
 from backend.services.auditing import Auditor
 
 _RESUMED: Final = re.compile(r"-r[0-9]+$")
-_LONGEST_NAME: Final = 63
+LONGEST_NAME: Final = 63
 
 
 class Launching:
@@ -41,7 +41,7 @@ class Launching:
         request = TrainingRequest(
             name=name,
             preset=preset,
-            hyperparameters=_with_whole_path(resolve(preset, overrides)),
+            hyperparameters=complete_hyperparameters(preset, overrides),
             requested_by=actor.name,
             key=key or secrets.token_hex(16),
         )
@@ -61,7 +61,7 @@ class Launching:
         origin = self._training.describe(name)
         request = replace(
             origin.request,
-            name=self._name_after(name),
+            name=name_after(name, {job.name for job in self._training.list_jobs()}, LONGEST_NAME),
             requested_by=actor.name,
             key=key or secrets.token_hex(16),
             resumed_from=name,
@@ -73,14 +73,6 @@ class Launching:
             effect.subject = f"job {job.name}"
         return job
 
-    def _name_after(self, name: str) -> str:
-        """`name-r2`, then `name-r3`, ...: the first that is free."""
-        taken = {job.name for job in self._training.list_jobs()}
-        base = _RESUMED.sub("", name)
-        suffixes = (f"-r{number}" for number in itertools.count(2))
-        names = (f"{base[: _LONGEST_NAME - len(suffix)].rstrip('-')}{suffix}" for suffix in suffixes)
-        return next(candidate for candidate in names if candidate not in taken)
-
     def stop(self, name: str, *, actor: Actor) -> TrainingJob:
         """Ask a job to stop. Raises `NotFoundError`, and `WrongStateError` when it has ended."""
         actor.require(Role.OPERATOR, "stop a training job")
@@ -89,6 +81,19 @@ class Launching:
             job = self._training.stop(name)
             effect.after = {"status": job.status.value}
         return job
+
+
+def complete_hyperparameters(preset: str, overrides: Mapping[str, Value]) -> dict[str, Value]:
+    """Every hyperparameter of a job launched from here; raises `InvalidInputError`."""
+    return _with_whole_path(resolve(preset, overrides))
+
+
+def name_after(name: str, taken: Collection[str], longest: int) -> str:
+    """What resumes `name` is called `name-r2`, then `name-r3`, ...: the first that is free."""
+    base = _RESUMED.sub("", name)
+    suffixes = (f"-r{number}" for number in itertools.count(2))
+    names = (f"{base[: longest - len(suffix)].rstrip('-')}{suffix}" for suffix in suffixes)
+    return next(candidate for candidate in names if candidate not in taken)
 
 
 def _with_whole_path(values: dict[str, Value]) -> dict[str, Value]:

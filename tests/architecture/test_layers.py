@@ -39,6 +39,7 @@ FOREIGN = {
     "streamlit": ("app", "pages"),
     "sqlalchemy": ("backend.adapters.local",),
     "sqlite3": ("backend.adapters.local",),
+    "optuna": ("backend.adapters.local",),
     "tritonclient": ("backend.adapters.triton",),
     "boto3": ("backend.adapters.sagemaker", "backend.digits.s3_files"),
     "wandb": ("backend.digits",),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from backend.adapters.local.home import Home
+from backend.adapters.local.job_output import read_log
 from backend.adapters.local.job_runner import fail_dead_jobs
 from backend.adapters.local.job_store import JobStore
 from backend.adapters.local.processes import FileLock, LockHeldError, reap, spawn_detached
@@ -18,7 +19,6 @@ from backend.errors import InvalidInputError, NotFoundError, WrongStateError
 from backend.ports.training import TrainingPlatform
 
 TRAINER: Final = "backend.digits.train"
-_LINE_LOOKBACK: Final = 4096
 
 
 class LocalTraining:
@@ -76,36 +76,26 @@ class LocalTraining:
             raise InvalidInputError(f"Job name '{request.name}' is taken.", hint="Choose another name.") from None
 
     def describe(self, name: str) -> TrainingJob:
-        self._refresh()
+        self.refresh()
         return self._store.get(name)
 
     def list_jobs(self) -> Sequence[TrainingJob]:
-        self._refresh()
+        self.refresh()
         return self._store.newest_first()
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Make every job whose runner is gone `Failed`."""
         reap()
         fail_dead_jobs(self._store, self._home)
 
     def stop(self, name: str) -> TrainingJob:
-        self._refresh()
+        self.refresh()
         self._store.request_stop(name)
         return self._store.get(name)
 
     def read_log(self, name: str, offset: int = 0, limit: int = 262_144) -> LogChunk:
         self._store.get(name)
-        log = self._home.job(name).log
-        if not log.is_file():
-            return LogChunk(text="", next_offset=0, size=0)
-        with log.open("rb") as file:
-            size = file.seek(0, 2)
-            start = max(0, size + offset) if offset < 0 else min(offset, size)
-            file.seek(start)
-            raw = file.read(limit)
-        cut = raw.rfind(b"\n", max(0, len(raw) - _LINE_LOOKBACK)) + 1
-        if start + len(raw) < size and cut > 0:
-            raw = raw[:cut]
-        return LogChunk(text=raw.decode("utf-8", errors="replace"), next_offset=start + len(raw), size=size)
+        return read_log(self._home.job(name).log, offset, limit)
 
     def metric_points(self, name: str, after: int = -1) -> Sequence[MetricPoint]:
         self._store.get(name)
