@@ -116,7 +116,7 @@ def assemble(
     examples = LocalHardExamples(database)
     operations = LocalOperations(home, environment=environment)
     auditor = Auditor(audit, _now)
-    launching = Launching(training, auditor, _now)
+    launching = Launching(training, examples, auditor, _now)
     registration = Registration(training, registry, auditor)
     promotion = Promotion(registry, serving, deployments, auditor, _now)
     return Backend(

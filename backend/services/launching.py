@@ -13,18 +13,24 @@ from typing import Final
 from backend.domain.identity import Actor, Role
 from backend.domain.jobs import TrainingJob, TrainingRequest
 from backend.domain.training import NAMED_DATASETS, Value, resolve
-from backend.errors import InvalidInputError
+from backend.errors import InvalidInputError, RefusedError
 from backend.ports.clock import Clock
-from backend.ports.training import TrainingPlatform
+from backend.ports.hard_examples import HardExamples
+from backend.ports.training import Channel, TrainingPlatform
+from backend.services import labelled_drawings
 from backend.services.auditing import Auditor
+from backend.services.labelled_drawings import LabelledDrawings
 
 _RESUMED: Final = re.compile(r"-r[0-9]+$")
 _LONGEST_NAME: Final = 63
+HARD_EXAMPLES: Final = "hard_examples"
+"""The input channel with the labelled drawings."""
 
 
 class Launching:
-    def __init__(self, training: TrainingPlatform, auditor: Auditor, clock: Clock) -> None:
+    def __init__(self, training: TrainingPlatform, examples: HardExamples, auditor: Auditor, clock: Clock) -> None:
         self._training = training
+        self._examples = examples
         self._auditor = auditor
         self._clock = clock
 
@@ -33,8 +39,9 @@ class Launching:
     ) -> TrainingJob:
         """Validate and submit; an empty `name` is made from the preset and the time, an empty `key` is a new request.
 
-        A data set may be named by a path: it is taken from where the caller is, and must exist. Raises
-        `InvalidInputError` for a bad value and `PermissionDeniedError` below operator.
+        A data set may be named by a path: it is taken from where the caller is, and must exist. With a share of
+        `hard_examples` the job gets a copy of the labelled drawings as they are now. Raises `InvalidInputError` for a
+        bad value, `PermissionDeniedError` below operator, and `RefusedError` when no drawing was labelled yet.
         """
         actor.require(Role.OPERATOR, "launch a training job")
         name = name or f"{preset}-{self._clock():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
@@ -46,13 +53,29 @@ class Launching:
             key=key or secrets.token_hex(16),
         )
         with self._auditor.audited(actor, "train", f"job {request.name}") as effect:
-            job = self._training.submit(request)
-            effect.subject = f"job {job.name}"
             effect.after = {"preset": preset, "hyperparameters": dict(request.hyperparameters)}
+            drawings = self._drawings(request)
+            if drawings:
+                effect.after = {**effect.after, "hard_examples": {"n": drawings.count, "sha256": drawings.sha256}}
+            job = self._training.submit(request, _channels(drawings))
+            effect.subject = f"job {job.name}"
         return job
 
+    def _drawings(self, request: TrainingRequest) -> LabelledDrawings | None:
+        share = request.hyperparameters["hard_examples"]
+        if not share:
+            return None
+        drawings = labelled_drawings.pack(self._examples.list_examples())
+        if not drawings.count:
+            raise RefusedError(
+                f"hard_examples is {share}, and no drawing has been labelled yet.",
+                hint="Correct drawings on the Draw page first, or set hard_examples to 0.",
+            )
+        return drawings
+
     def resume(self, name: str, *, actor: Actor, key: str = "") -> TrainingJob:
-        """Launch a job that goes on where the failed or stopped job `name` was saved last, with the same values.
+        """Launch a job that goes on where the failed or stopped job `name` was saved last, with the same values and
+        the same labelled drawings.
 
         Raises `NotFoundError`, `WrongStateError` when that job runs or has completed, and `PermissionDeniedError`
         below operator.
@@ -89,6 +112,10 @@ class Launching:
             job = self._training.stop(name)
             effect.after = {"status": job.status.value}
         return job
+
+
+def _channels(drawings: LabelledDrawings | None) -> dict[str, Channel]:
+    return {HARD_EXAMPLES: {labelled_drawings.FILE_NAME: drawings.content}} if drawings else {}
 
 
 def _with_whole_path(values: dict[str, Value]) -> dict[str, Value]:

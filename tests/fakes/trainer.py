@@ -1,7 +1,8 @@
 """A trainer that keeps the container's contract in milliseconds, for tests of what runs trainers.
 
 How it behaves is the `seed`: FINISHES, FAILS (with a reason), CRASHES (without one), HANGS (ends on SIGTERM) or IGNORES
-(SIGTERM does not end it). It prints `epochs` metric lines, and after more than one epoch it has a checkpoint.
+(SIGTERM does not end it). It prints the files of its input channels and `epochs` metric lines, and after more than one
+epoch it has a checkpoint.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN if behaviour == IGNORES else lambda *_: sys.exit(143))
     print(format_notice("a stand-in trainer"))
     print(f"hello from {os.environ['TRAINING_JOB_NAME']}")
+    for name, folder in sorted(os.environ.items()):
+        for file in sorted(Path(folder).iterdir()) if name.startswith("SM_CHANNEL_") else ():
+            print(f"{name} has {file.name}: {file.read_text()}")
     checkpoint = Path(os.environ["DIGITS_CHECKPOINTS"], "checkpoint")
     if checkpoint.is_file():
         print(format_notice(f"going on from {checkpoint.read_text()}"))

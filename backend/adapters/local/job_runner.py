@@ -152,6 +152,7 @@ def trainer_environment(base: Mapping[str, str], home: Home, folder: JobFolder, 
         "DIGITS_CHECKPOINTS": str(folder.checkpoints),
         "TRAINING_JOB_NAME": name,
         "WANDB_DIR": str(home.root),
+        **{f"SM_CHANNEL_{channel.name.upper()}": str(channel) for channel in folder.input_data.glob("*/")},
     }
 
 

@@ -15,7 +15,7 @@ from backend.adapters.local.job_store import JobStore
 from backend.adapters.local.processes import FileLock, LockHeldError, reap, spawn_detached
 from backend.domain.jobs import JobStatus, LogChunk, MetricPoint, TrainingJob, TrainingRequest
 from backend.errors import InvalidInputError, NotFoundError, WrongStateError
-from backend.ports.training import TrainingPlatform
+from backend.ports.training import NO_CHANNELS, Channel, TrainingPlatform
 
 TRAINER: Final = "backend.digits.train"
 _LINE_LOOKBACK: Final = 4096
@@ -37,7 +37,7 @@ class LocalTraining:
         self._environment = environment
         self._trainer = trainer
 
-    def submit(self, request: TrainingRequest) -> TrainingJob:
+    def submit(self, request: TrainingRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TrainingJob:
         folder = self._home.job(request.name)
         if request.resumed_from:
             self._require_resumable(request.resumed_from)
@@ -52,6 +52,7 @@ class LocalTraining:
             command += ["--home", str(self._home.root), "--job", request.name]
             command += ["--slots", str(self._slots), "--trainer", self._trainer]
             try:
+                self._hand_over(channels, request)
                 if request.resumed_from:
                     _copy_checkpoints(self._home.job(request.resumed_from).checkpoints, folder.checkpoints)
                 spawn_detached(command, lock=lock, log=folder.runner_log, env=self._environment)
@@ -59,6 +60,16 @@ class LocalTraining:
                 reason = f"The job could not be started: {error}."
                 self._store.move(request.name, JobStatus.FAILED, failure_reason=reason, ended_at=datetime.now(UTC))
         return self._store.get(request.name)
+
+    def _hand_over(self, channels: Mapping[str, Channel], request: TrainingRequest) -> None:
+        target = self._home.job(request.name).input_data
+        for channel, files in channels.items():
+            (target / channel).mkdir(parents=True, exist_ok=True)
+            for name, content in files.items():
+                (target / channel / name).write_bytes(content)
+        origin = request.resumed_from or request.tuning_job
+        if origin and not channels and (source := self._home.job(origin).input_data).is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
 
     def _require_resumable(self, name: str) -> None:
         status = self.describe(name).status
