@@ -2,11 +2,11 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: help run test test-fast check bench campaign screenshots format lock stop clean setup setup-test
+.PHONY: help run test test-fast check bench bench-ablation campaign screenshots format lock stop clean setup setup-test
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: setup  ## set up if needed, start the dashboard
 	@exec $(PY) -m app
@@ -29,6 +29,9 @@ bench: setup-test  ## measure, side by side; writes docs/benchmarks.md
 	@$(PY) -m tests.bench.first_light
 	@$(PY) -m tests.bench.training
 	@$(PY) -m tests.bench.tuning
+
+bench-ablation: setup-test  ## what each part of the preset accurate is worth; half an hour of CPU
+	@$(PY) -m tests.bench.ablation
 
 campaign: setup-test  ## the long proofs; writes docs/reliability.md
 	@$(PY) -m tests.campaign.switch

@@ -125,7 +125,7 @@ def assemble(
     examples = LocalHardExamples(database)
     operations = LocalOperations(home, environment=environment)
     auditor = Auditor(audit, _now)
-    launching = Launching(training, auditor, _now)
+    launching = Launching(training, examples, auditor, _now)
     registration = Registration(training, registry, auditor)
     promotion = Promotion(registry, serving, deployments, auditor, _now)
     return Backend(
@@ -140,7 +140,7 @@ def assemble(
         audit=audit,
         examples=examples,
         launching=launching,
-        searching=Searching(tuning, auditor, _now),
+        searching=Searching(tuning, examples, auditor, _now),
         registration=registration,
         promotion=promotion,
         prediction=PredictionService(serving, examples, auditor, _now),

@@ -31,15 +31,16 @@ def clone_source() -> TrainingJob | None:
 def field(parameter: Hyperparameter, default: Value, scope: str) -> Value:
     """One input. Its key carries the preset: choosing another preset begins from that preset's values."""
     key, label = f"launch_{scope}_{parameter.name}", parameter.label
+    explained = f"{parameter.help} {drawings()}" if parameter.name == "hard_examples" else parameter.help
     if parameter.kind == "choice":
         return st.selectbox(
-            label, parameter.choices, index=parameter.choices.index(str(default)), key=key, help=parameter.help
+            label, parameter.choices, index=parameter.choices.index(str(default)), key=key, help=explained
         )
     if parameter.kind == "text":
-        return st.text_input(label, str(default), key=key, help=parameter.help)
+        return st.text_input(label, str(default), key=key, help=explained)
     if parameter.kind == "integer":
         low, high = int(parameter.low), int(parameter.high)
-        return st.number_input(label, low, high, int(default), step=1, key=key, help=parameter.help)
+        return st.number_input(label, low, high, int(default), step=1, key=key, help=explained)
     return st.number_input(
         label,
         parameter.low,
@@ -48,8 +49,16 @@ def field(parameter: Hyperparameter, default: Value, scope: str) -> Value:
         step=float(default) / 10 or 0.01,
         format="%g",
         key=key,
-        help=parameter.help,
+        help=explained,
     )
+
+
+def drawings() -> str:
+    """How many drawings were labelled so far."""
+    count = len(queries.hard_examples())
+    if not count:
+        return "There are none yet: correct drawings on Draw first."
+    return f"There {'is 1 drawing' if count == 1 else f'are {count} drawings'} now."
 
 
 def fields(defaults: Mapping[str, Value], scope: str) -> dict[str, Value]:

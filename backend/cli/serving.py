@@ -27,6 +27,7 @@ from backend.domain.promotion import Deployment
 from backend.domain.serving import Stage
 from backend.domain.tuning import StopMode, TuningJob
 from backend.errors import InvalidInputError, NotFoundError, WrongStateError
+from backend.services import labelled_drawings
 from backend.services.prediction import Pixels, seen_from_file
 
 _FILE_LIMIT_BYTES = 50_000_000
@@ -116,21 +117,14 @@ def list_examples(backend: Backend, options: Namespace) -> Answer:
 
 
 def export_examples(backend: Backend, options: Namespace) -> Answer:
-    """Write images uint8 [N, 28, 28], labels uint8 [N] and predicted uint8 [N] as an .npz."""
-    examples = backend.examples.list_examples()
-    images = [np.frombuffer(example.pixels, np.uint8).reshape(28, 28) for example in examples]
-    content = io.BytesIO()
-    np.savez_compressed(
-        content,
-        images=np.array(images, np.uint8).reshape(-1, 28, 28),
-        labels=np.array([example.label for example in examples], np.uint8),
-        predicted=np.array([example.predicted for example in examples], np.uint8),
-    )
+    """Write the file that a training would be handed now."""
+    drawings = labelled_drawings.pack(backend.examples.list_examples())
     try:
-        options.file.write_bytes(content.getvalue())
+        options.file.write_bytes(drawings.content)
     except OSError as error:
         raise InvalidInputError(f"'{options.file}' cannot be written: {error.strerror}.") from error
-    return {"file": str(options.file), "examples": len(examples)}, f"{len(examples)} examples to {options.file}", 0
+    document = {"file": str(options.file), "examples": drawings.count, "sha256": drawings.sha256}
+    return document, f"{drawings.count} examples to {options.file}", 0
 
 
 def audit(backend: Backend, options: Namespace) -> Answer:

@@ -60,21 +60,37 @@ def in_folder(folder: Path, named_by: str) -> Path:
 
 def read(path: Path, notify: Notify) -> ArrayFiles:
     """The arrays of an .npz file or of a folder of .npy files; raises `DatasetError`. `notify` hears of oddities."""
+    return _read(path, _Checks(notify))
+
+
+def read_few(path: Path, notify: Notify) -> ArrayFiles:
+    """Like `read`, of images that only add to a data set: one is enough, and not every digit need occur."""
+    return _read(path, _Checks(notify, fewest=1, every_digit=False))
+
+
+@dataclass(frozen=True)
+class _Checks:
+    notify: Notify
+    fewest: int = _FEWEST
+    every_digit: bool = True
+
+
+def _read(path: Path, checks: _Checks) -> ArrayFiles:
     if path.is_dir():
-        return _read_folder(path, notify)
+        return _read_folder(path, checks)
     if not path.is_file():
         raise DatasetError(f"The data set '{path}' does not exist.")
-    return _read_npz(path, notify)
+    return _read_npz(path, checks)
 
 
-def _read_folder(folder: Path, notify: Notify) -> ArrayFiles:
+def _read_folder(folder: Path, checks: _Checks) -> ArrayFiles:
     images, labels = (_mapped(folder / name) for name in (_IMAGES_NPY, _LABELS_NPY))
-    _check(folder / _IMAGES_NPY, "images", images, folder / _LABELS_NPY, "labels", labels, notify)
+    _check(folder / _IMAGES_NPY, "images", images, folder / _LABELS_NPY, "labels", labels, checks)
     tests = [folder / name for name in _TEST_NPY]
     if not any(path.exists() for path in tests):
         return ArrayFiles(images=images, labels=_bytes(labels))
     test_images, test_labels = (_mapped(path) for path in tests)
-    _check(tests[0], "images", test_images, tests[1], "labels", test_labels, notify)
+    _check(tests[0], "images", test_images, tests[1], "labels", test_labels, checks)
     return ArrayFiles(images=images, labels=_bytes(labels), test_images=test_images, test_labels=_bytes(test_labels))
 
 
@@ -87,7 +103,7 @@ def _mapped(path: Path) -> npt.NDArray[Any]:
         raise DatasetError(f"'{path}' is not a whole .npy file: {type(error).__name__}: {error}") from error
 
 
-def _read_npz(path: Path, notify: Notify) -> ArrayFiles:
+def _read_npz(path: Path, checks: _Checks) -> ArrayFiles:
     try:
         # Opened here, because NumPy leaves the file open when it is no archive.
         with path.open("rb") as file, zipfile.ZipFile(file) as content:
@@ -106,7 +122,7 @@ def _read_npz(path: Path, notify: Notify) -> ArrayFiles:
     except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetError(f"'{path}' is not a whole .npz file: {type(error).__name__}: {error}") from error
     for at in range(0, len(layout), 2):
-        _check(path, layout[at], arrays[at], path, layout[at + 1], arrays[at + 1], notify)
+        _check(path, layout[at], arrays[at], path, layout[at + 1], arrays[at + 1], checks)
     images, labels, *tests = arrays
     if not tests:
         return ArrayFiles(images=images, labels=_bytes(labels))
@@ -120,7 +136,7 @@ def _check(
     labels_path: Path,
     labels_name: str,
     labels: npt.NDArray[Any],
-    notify: Notify,
+    checks: _Checks,
 ) -> None:
     if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (28, 28):
         hint = " Multiply 0..1 by 255 and round." if np.issubdtype(images.dtype, np.floating) else ""
@@ -132,8 +148,9 @@ def _check(
     if len(images) != len(labels):
         both = f"{images_name} has {len(images)} images and {labels_name} {len(labels)} labels"
         raise DatasetError(f"'{images_path}': {both}.")
-    if len(images) < _FEWEST:
-        raise DatasetError(f"'{images_path}': {images_name} has {len(images)} images; expected at least {_FEWEST}.")
+    if len(images) < checks.fewest:
+        found = f"{images_name} has {len(images)} images"
+        raise DatasetError(f"'{images_path}': {found}; expected at least {checks.fewest}.")
     bad = np.flatnonzero((labels < 0) | (labels > 9))
     if len(bad):
         raise DatasetError(
@@ -141,9 +158,9 @@ def _check(
             f"({len(bad)} such labels in all)."
         )
     absent = sorted(set(range(10)) - {int(label) for label in np.unique(labels)})
-    if absent:
+    if absent and checks.every_digit:
         raise DatasetError(f"'{labels_path}': {labels_name} has no {absent[0]}; every digit must occur.")
-    _tell_blank(images_path, images_name, images, notify)
+    _tell_blank(images_path, images_name, images, checks.notify)
 
 
 def _tell_blank(path: Path, name: str, images: npt.NDArray[np.uint8], notify: Notify) -> None:

@@ -85,7 +85,8 @@ class CheckpointFolder:
             try:
                 about, arrays = _read(path)
                 step, reported = int(about["step"]), dict(about["reported"])
-                made_by = dict(about["config"])
+                # What a training knew nothing of yet had no part in it, as by default.
+                made_by = dataclasses.asdict(TrainConfig()) | dict(about["config"])
             except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
                 self._notify(
                     f"The checkpoint '{path.name}' cannot be used ({type(error).__name__}): trying an older one."

@@ -12,6 +12,8 @@ from typing import Any, Final, Literal, NoReturn
 from .failures import ConfigError
 
 LONGEST_TEXT: Final = 500
+LARGEST_SHARE: Final = 0.9
+"""Of a batch, that is not of the data set: the less is, the longer a pass over it takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,7 @@ PARAMETERS: Final[dict[str, Parameter]] = {
     "seed": Parameter(kind="integer", low=0, high=2**31 - 1, help="the same seed gives the same model"),
     "dataset": Parameter(kind="text", help="auto, mnist, digits8x8, a file, a folder or an s3:// address"),
     "freehand": Parameter(kind="float", low=0.0, high=0.5, help="share of made-up drawings in a batch"),
+    "hard_examples": Parameter(kind="float", low=0.0, high=0.5, help="share of labelled drawings in a batch"),
     "limit": Parameter(kind="integer", low=0, high=10_000_000, help="first so many training images; 0 is all"),
     "validation_size": Parameter(
         kind="integer", low=10, high=1_000_000, help="images held out, at most a tenth of the training images"
@@ -103,6 +106,7 @@ class TrainConfig:
     seed: int = 0
     dataset: str = "auto"
     freehand: float = 0.0
+    hard_examples: float = 0.0
     limit: int = 0
     validation_size: int = 5_000
     checkpoint_minutes: float = 5.0
@@ -111,6 +115,11 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name, parameter in PARAMETERS.items():
             parameter.check(name, getattr(self, name))
+        if self.freehand + self.hard_examples > LARGEST_SHARE:
+            raise ConfigError(
+                f"freehand is {self.freehand:g} and hard_examples is {self.hard_examples:g}; expected at most "
+                f"{LARGEST_SHARE:g} together."
+            )
 
 
 def parse_arguments(arguments: Sequence[str]) -> TrainConfig:

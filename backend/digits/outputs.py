@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .config import TrainConfig
-from .dataset import Dataset
+from .dataset import Dataset, Part, digest_of
 from .evaluate import Evaluation
 from .progress import EpochPoint
 
@@ -21,6 +21,7 @@ def write_outputs(
     *,
     config: TrainConfig,
     data: Dataset,
+    labelled: Part | None,
     evaluation: Evaluation,
     drawn: Evaluation,
     curves: Sequence[EpochPoint],
@@ -39,7 +40,7 @@ def write_outputs(
         "per_class_recall": evaluation.per_class_recall,
         "confusion": evaluation.confusion,
         "test_sha256": evaluation.test_sha256,
-        "dataset": describe(data),
+        "dataset": describe(data, labelled),
         "freehand": {
             "accuracy": drawn.accuracy,
             "n": drawn.n,
@@ -61,14 +62,19 @@ def write_outputs(
     )
 
 
-def describe(data: Dataset) -> dict[str, str | int]:
-    """The data set in a few words and numbers."""
+def describe(data: Dataset, labelled: Part | None = None) -> dict[str, str | int]:
+    """The data set in a few words and numbers; `labelled` drawings are counted, and named as a test set is."""
+    drawings: dict[str, str | int] = {}
+    if labelled:
+        drawings["hard_examples_n"] = len(labelled.images)
+        drawings["hard_examples_sha256"] = digest_of(labelled.images, labelled.labels)
     return {
         "name": data.name,
         "source": data.source,
         "train_n": len(data.train),
         "validation_n": len(data.validation_images),
         "test_n": len(data.test_images),
+        **drawings,
     }
 
 

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import dataset, metric_lines
+from . import dataset, hard_examples, metric_lines
 from .checkpoint import CheckpointFolder
 from .config import TrainConfig, parse_arguments
 from .container import Folders, StopSignal
@@ -73,8 +73,9 @@ def train_and_evaluate(config: TrainConfig, folders: Folders, tracker: Tracker, 
 
     tracker.start(dataclasses.asdict(config))
     data = dataset.load(config.dataset, limit=config.limit, validation_size=config.validation_size, notify=emit_notice)
-    tracker.describe({"data": outputs.describe(data)})
-    mix = mixed(data, config)
+    labelled = hard_examples.load(config, emit_notice)
+    tracker.describe({"data": outputs.describe(data, labelled)})
+    mix = mixed(data, config, labelled)
     fitting.make_reproducible(config.seed)
     with fitting.strategy().scope():
         network = model.build(config.model, dropout=config.dropout, precision=config.train_precision)
@@ -91,6 +92,7 @@ def train_and_evaluate(config: TrainConfig, folders: Folders, tracker: Tracker, 
         folders.output_data,
         config=config,
         data=data,
+        labelled=labelled,
         evaluation=evaluation,
         drawn=drawn,
         curves=curves,
@@ -118,15 +120,17 @@ def train_and_evaluate(config: TrainConfig, folders: Folders, tracker: Tracker, 
     )
 
 
-def mixed(data: dataset.Dataset, config: TrainConfig) -> Mix:
-    """The training images, and with a share of drawings as many as are made up in some seconds."""
+def mixed(data: dataset.Dataset, config: TrainConfig, labelled: dataset.Part | None = None) -> Mix:
+    """The training images; with a share of drawings as many as are made up in some seconds; and the `labelled`."""
     from . import freehand
     from .pipeline import Mix
 
-    if not config.freehand:
-        return Mix(data.train)
-    drawings = dataset.Part.whole(*freehand.generate(_DRAWINGS, seed=config.seed))
-    return Mix(data.train, ((drawings, config.freehand),))
+    others = []
+    if config.freehand:
+        others.append((dataset.Part.whole(*freehand.generate(_DRAWINGS, seed=config.seed)), config.freehand))
+    if labelled:
+        others.append((labelled, config.hard_examples))
+    return Mix(data.train, tuple(others))
 
 
 def emit(metrics: Mapping[str, float | int]) -> None:

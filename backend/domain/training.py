@@ -17,6 +17,8 @@ Kind = Literal["integer", "float", "choice", "text"]
 Value = str | int | float
 
 LONGEST_TEXT: Final = 500
+LARGEST_SHARE: Final = 0.9
+"""Of each batch, that may be drawings of either kind."""
 NAMED_DATASETS: Final = ("auto", "mnist", "digits8x8")
 
 
@@ -174,6 +176,14 @@ HYPERPARAMETERS: Final[tuple[Hyperparameter, ...]] = (
         help="Share of each batch that is made-up drawings, gone through the canvas' own preprocessing.",
     ),
     Hyperparameter(
+        name="hard_examples",
+        label="Share of labelled drawings",
+        kind="float",
+        low=0.0,
+        high=0.5,
+        help="Share of each batch that is drawings corrected on Draw; the job keeps a copy of those there are now.",
+    ),
+    Hyperparameter(
         name="limit",
         label="Training images",
         kind="integer",
@@ -218,6 +228,7 @@ _COMMON: Final[Mapping[str, Value]] = {
     "seed": 0,
     "dataset": "auto",
     "freehand": 0.0,
+    "hard_examples": 0.0,
     "limit": 0,
     "validation_size": 5000,
     "checkpoint_minutes": 5.0,
@@ -299,11 +310,18 @@ def hyperparameter(name: str) -> Hyperparameter:
 def resolve(preset: str, overrides: Mapping[str, Value]) -> dict[str, Value]:
     """Every hyperparameter of a job: the preset's, with `overrides` over them, validated and in their own types.
 
-    Raises `InvalidInputError` for an unknown preset, an unknown name or a value out of range.
+    Raises `InvalidInputError` for an unknown preset, an unknown name, a value out of range, or shares of drawings that
+    leave too little of the data set.
     """
     if preset not in PRESETS:
         raise InvalidInputError(f"Preset is '{preset}'; expected one of {', '.join(PRESETS)}.")
     for name in sorted(overrides):
         hyperparameter(name)
     values = {**_COMMON, **PRESETS[preset].hyperparameters, **overrides}
-    return {parameter.name: parameter.parse(values[parameter.name]) for parameter in HYPERPARAMETERS}
+    parsed = {parameter.name: parameter.parse(values[parameter.name]) for parameter in HYPERPARAMETERS}
+    made_up, labelled = float(parsed["freehand"]), float(parsed["hard_examples"])
+    if made_up + labelled > LARGEST_SHARE:
+        raise InvalidInputError(
+            f"freehand is {made_up:g} and hard_examples is {labelled:g}; expected at most {LARGEST_SHARE:g} together."
+        )
+    return parsed

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from backend.domain.jobs import LogChunk, MetricPoint, TrainingJob, TrainingRequest
 
+Channel = Mapping[str, bytes]
+"""An input channel as SageMaker has them: a folder of files, here by name."""
+NO_CHANNELS: Final[Mapping[str, Channel]] = {}
+
 
 class TrainingPlatform(Protocol):
-    def submit(self, request: TrainingRequest) -> TrainingJob:
+    def submit(self, request: TrainingRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TrainingJob:
         """Accept the job and return at once, with the job `Pending` or `InProgress`; it outlives the caller.
 
         Idempotent by `request.key`: repeating a submission returns the job that the first one made, whatever its
         name. With `request.resumed_from` it goes on from that job's last checkpoint, or begins anew, with a notice,
-        where there is none. Raises `InvalidInputError` when another job has the name, `NotFoundError` when the job to
-        resume is unknown, and `WrongStateError` when that one still runs or has completed.
+        where there is none.
+
+        The job keeps the files of `channels`, whatever becomes of where they came from, and its trainer finds each
+        channel in the folder that `SM_CHANNEL_<NAME>` names. Without channels of its own, a job that is resumed from
+        another, or a trial of one, gets the very files of that one.
+
+        Raises `InvalidInputError` when another job has the name, `NotFoundError` when the job to resume is unknown, and
+        `WrongStateError` when that one still runs or has completed.
         """
         ...
 

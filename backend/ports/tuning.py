@@ -7,15 +7,17 @@ from typing import Protocol
 
 from backend.domain.jobs import LogChunk
 from backend.domain.tuning import StopMode, TuningJob, TuningRequest
+from backend.ports.training import NO_CHANNELS, Channel
 
 
 class TuningPlatform(Protocol):
-    def submit(self, request: TuningRequest) -> TuningJob:
+    def submit(self, request: TuningRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TuningJob:
         """Accept the tuning job and return at once, with the job `InProgress`; it outlives the caller.
 
         Its trials are ordinary training jobs of the same platform, with `tuning_job` set to its name; they wait in the
         ordinary queue. Idempotent by `request.key`. With `request.resumed_from` the finished trials of that job count
-        as this one's, and those cut off are run again first, from their checkpoints. Raises `InvalidInputError` when
+        as this one's, and those cut off are run again first, from their checkpoints. Every trial gets the files of
+        `channels`; without any, those of the job that is resumed. Raises `InvalidInputError` when
         another job has the name, `NotFoundError` when the job to resume or to learn from is unknown, and
         `WrongStateError` when the one to resume still runs or has completed.
         """

@@ -15,7 +15,9 @@ from backend.domain.jobs import TrainingJob, TrainingRequest
 from backend.domain.training import NAMED_DATASETS, Value, resolve
 from backend.errors import InvalidInputError
 from backend.ports.clock import Clock
+from backend.ports.hard_examples import HardExamples
 from backend.ports.training import TrainingPlatform
+from backend.services import labelled_drawings
 from backend.services.auditing import Auditor
 
 _RESUMED: Final = re.compile(r"-r[0-9]+$")
@@ -23,8 +25,9 @@ LONGEST_NAME: Final = 63
 
 
 class Launching:
-    def __init__(self, training: TrainingPlatform, auditor: Auditor, clock: Clock) -> None:
+    def __init__(self, training: TrainingPlatform, examples: HardExamples, auditor: Auditor, clock: Clock) -> None:
         self._training = training
+        self._examples = examples
         self._auditor = auditor
         self._clock = clock
 
@@ -33,8 +36,9 @@ class Launching:
     ) -> TrainingJob:
         """Validate and submit; an empty `name` is made from the preset and the time, an empty `key` is a new request.
 
-        A data set may be named by a path: it is taken from where the caller is, and must exist. Raises
-        `InvalidInputError` for a bad value and `PermissionDeniedError` below operator.
+        A data set may be named by a path: it is taken from where the caller is, and must exist. With a share of
+        `hard_examples` the job gets a copy of the labelled drawings as they are now. Raises `InvalidInputError` for a
+        bad value, `PermissionDeniedError` below operator, and `RefusedError` when no drawing was labelled yet.
         """
         actor.require(Role.OPERATOR, "launch a training job")
         name = name or f"{preset}-{self._clock():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
@@ -46,13 +50,16 @@ class Launching:
             key=key or secrets.token_hex(16),
         )
         with self._auditor.audited(actor, "train", f"job {request.name}") as effect:
-            job = self._training.submit(request)
-            effect.subject = f"job {job.name}"
             effect.after = {"preset": preset, "hyperparameters": dict(request.hyperparameters)}
+            drawings = labelled_drawings.wanted(request.hyperparameters[labelled_drawings.CHANNEL], self._examples)
+            effect.after = {**effect.after, **labelled_drawings.told(drawings)}
+            job = self._training.submit(request, labelled_drawings.channels(drawings))
+            effect.subject = f"job {job.name}"
         return job
 
     def resume(self, name: str, *, actor: Actor, key: str = "") -> TrainingJob:
-        """Launch a job that goes on where the failed or stopped job `name` was saved last, with the same values.
+        """Launch a job that goes on where the failed or stopped job `name` was saved last, with the same values and
+        the same labelled drawings.
 
         Raises `NotFoundError`, `WrongStateError` when that job runs or has completed, and `PermissionDeniedError`
         below operator.

@@ -20,7 +20,9 @@ from backend.domain.tuning import (
 )
 from backend.errors import InvalidInputError
 from backend.ports.clock import Clock
+from backend.ports.hard_examples import HardExamples
 from backend.ports.tuning import TuningPlatform
+from backend.services import labelled_drawings
 from backend.services.auditing import Auditor
 from backend.services.launching import complete_hyperparameters, name_after
 
@@ -45,22 +47,22 @@ class TuningPlan:
 
 
 class Searching:
-    def __init__(self, tuning: TuningPlatform, auditor: Auditor, clock: Clock) -> None:
+    def __init__(self, tuning: TuningPlatform, examples: HardExamples, auditor: Auditor, clock: Clock) -> None:
         self._tuning = tuning
+        self._examples = examples
         self._auditor = auditor
         self._clock = clock
 
     def tune(self, plan: TuningPlan, *, actor: Actor, key: str = "") -> TuningJob:
         """Validate and submit; an empty name is made from the time, an empty `key` is a new request.
 
-        Raises `InvalidInputError` for a bad value, `NotFoundError` for an unknown job to learn from, and
-        `PermissionDeniedError` below operator.
+        With a share of `hard_examples`, all trials get the labelled drawings as they are now. Raises
+        `InvalidInputError` for a bad value, `NotFoundError` for an unknown job to learn from, `PermissionDeniedError`
+        below operator, and `RefusedError` when no drawing was labelled yet.
         """
         actor.require(Role.OPERATOR, "launch a tuning job")
         request = self.request(plan, actor=actor, key=key)
         with self._auditor.audited(actor, "tune", f"job {request.name}") as effect:
-            job = self._tuning.submit(request)
-            effect.subject = f"job {job.name}"
             effect.after = {
                 "space": [parameter.text for parameter in request.space],
                 "strategy": request.strategy.value,
@@ -68,6 +70,10 @@ class Searching:
                 "max_jobs": request.max_jobs,
                 "hyperparameters": dict(request.hyperparameters),
             }
+            drawings = labelled_drawings.wanted(_most_drawings(request), self._examples)
+            effect.after = {**effect.after, **labelled_drawings.told(drawings)}
+            job = self._tuning.submit(request, labelled_drawings.channels(drawings))
+            effect.subject = f"job {job.name}"
         return job
 
     def request(self, plan: TuningPlan, *, actor: Actor, key: str = "") -> TuningRequest:
@@ -124,3 +130,11 @@ class Searching:
             job = self._tuning.stop(name, mode)
             effect.after = {"status": job.status.value, "mode": mode.value}
         return job
+
+
+def _most_drawings(request: TuningRequest) -> Value | None:
+    """The largest share of labelled drawings that a trial may have."""
+    searched = [parameter for parameter in request.space if parameter.name == labelled_drawings.CHANNEL]
+    if searched:
+        return max((float(value) for value in searched[0].values), default=searched[0].high)
+    return request.hyperparameters.get(labelled_drawings.CHANNEL)

@@ -6,6 +6,7 @@ import itertools
 import tarfile
 import time
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
@@ -210,6 +211,37 @@ class TestResuming:
             with pytest.raises(error, match=name):
                 bench.platform.submit(self.resumed(bench, name))
         assert [job.name for job in bench.platform.list_jobs()] == ["runs", "done"]
+
+
+class TestInputChannels:
+    FILES: ClassVar = {"drawings": {"labels.txt": b"seven", "pixels.txt": b"bright"}}
+    SEEN = "SM_CHANNEL_DRAWINGS has labels.txt: seven\nSM_CHANNEL_DRAWINGS has pixels.txt: bright\n"
+
+    def test_the_trainer_finds_every_file_of_a_channel(self, bench: Bench) -> None:
+        bench.platform.submit(bench.request("first"), self.FILES)
+        bench.platform.submit(bench.request("second"))
+        for name in ("first", "second"):
+            assert ended(bench.platform, name).status is JobStatus.COMPLETED
+        assert self.SEEN in bench.platform.read_log("first").text
+        assert "SM_CHANNEL_DRAWINGS" not in bench.platform.read_log("second").text
+
+    def test_repeating_a_submission_does_not_change_what_the_job_was_given(self, bench: Bench) -> None:
+        bench.platform.submit(bench.request("waits", trainer.HANGS))
+        running(bench.platform, "waits")
+        bench.platform.submit(bench.request("first"), self.FILES)
+        bench.platform.submit(bench.request("first"), {"drawings": {"labels.txt": b"nine"}})
+        bench.platform.stop("waits")
+        ended(bench.platform, "first")
+        assert self.SEEN in bench.platform.read_log("first").text
+
+    def test_a_resumed_job_and_a_trial_read_the_files_of_the_one_they_come_from(self, bench: Bench) -> None:
+        bench.platform.submit(bench.request("first", trainer.FAILS), self.FILES)
+        ended(bench.platform, "first")
+        bench.platform.submit(replace(bench.request("again"), resumed_from="first"))
+        bench.platform.submit(replace(bench.request("trial"), tuning_job="first"))
+        for name in ("again", "trial"):
+            assert ended(bench.platform, name).status is JobStatus.COMPLETED
+            assert self.SEEN in bench.platform.read_log(name).text
 
 
 class TestQueueing:

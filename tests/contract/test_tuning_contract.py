@@ -82,6 +82,11 @@ class TestSearching:
         assert up is not None and down is not None
         assert (up.hyperparameters["lr"], down.hyperparameters["lr"]) == (0.012, 0.0012)
 
+    def test_every_trial_gets_the_files_of_the_channels(self, bench: Bench) -> None:
+        bench.platform.submit(bench.request("search", max_jobs=2), {"hard_examples": {"digits.npz": b"pixels"}})
+        for trial in ended(bench, "search").trials:
+            assert "SM_CHANNEL_HARD_EXAMPLES has digits.npz: pixels" in log(bench, trial.job)
+
     def test_no_more_trials_live_at_once_than_asked_for(self, bench: Bench) -> None:
         bench.platform.submit(bench.request("search", trainer.HANGS, max_jobs=5, max_parallel=2))
         seen(bench, "search", lambda job: len(job.trials) == 2)

@@ -1,8 +1,8 @@
 """A trainer that keeps the container's contract in milliseconds, for tests of what runs trainers.
 
 How it behaves is the `seed`: FINISHES, FAILS (with a reason), CRASHES (without one), HANGS (ends on SIGTERM), IGNORES
-(SIGTERM does not end it) or DAWDLES (a pause after each epoch). It prints `epochs` metric lines, and after more than
-one epoch it has a checkpoint. The farther `lr` is from BEST_RATE, the less it learns.
+(SIGTERM does not end it) or DAWDLES (a pause after each epoch). It prints the files of its input channels and `epochs`
+metric lines, and after more than one epoch it has a checkpoint. The farther `lr` is from BEST_RATE, the less it learns.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN if behaviour == IGNORES else lambda *_: sys.exit(143))
     print(format_notice("a stand-in trainer"))
     print(f"hello from {os.environ['TRAINING_JOB_NAME']}")
+    for name, folder in sorted(os.environ.items()):
+        for file in sorted(Path(folder).iterdir()) if name.startswith("SM_CHANNEL_") else ():
+            print(f"{name} has {file.name}: {file.read_text(errors='replace')}")
     checkpoint = Path(os.environ["DIGITS_CHECKPOINTS"], "checkpoint")
     if checkpoint.is_file():
         print(format_notice(f"going on from {checkpoint.read_text()}"))

@@ -94,6 +94,14 @@ class TestLaunch:
         world.add_job("job-a")
         assert "Filled in from job job-a." in texts(open_page("launch", clone="job-a"))
 
+    def test_labelled_drawings_are_counted_and_wanted_in_vain_without_any(self, world: World) -> None:
+        app = open_page("launch")
+        assert "There are none yet" in app.get_by_key("launch_fast_hard_examples").help
+        app.get_by_key("launch_fast_hard_examples").set_value(0.1).run()
+        app.get_by_key("launch_submit").click().run()
+        assert "hard_examples is 0.1, and no drawing has been labelled yet." in texts(app)
+        assert list(world.backend.training.list_jobs()) == []
+
     def test_a_viewer_is_told_why_not(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         use(world.acting_as(Role.VIEWER), monkeypatch)
         app = open_page("launch")

@@ -142,6 +142,7 @@ def test_a_job_that_ended_badly_is_resumed_under_a_name_of_its_own(
         (["train", "--set", "lr"], 2, "InvalidInputError"),
         (["train", "--lr", "7"], 2, "InvalidInputError"),
         (["train", "--name", "a b"], 2, "InvalidInputError"),
+        (["train", "--set", "hard_examples=0.1"], 4, "RefusedError"),
         (["audit", "--since", "yesterday"], 2, "InvalidInputError"),
         (["jobs", "show", "nobody"], 3, "NotFoundError"),
         (["jobs", "logs", "nobody"], 3, "NotFoundError"),

@@ -72,6 +72,11 @@ class JobFolder:
         return self.output / "data"
 
     @property
+    def input_data(self) -> Path:
+        """A folder for each input channel, under its name."""
+        return self.root / "input" / "data"
+
+    @property
     def checkpoints(self) -> Path:
         return self.root / "checkpoints"
 

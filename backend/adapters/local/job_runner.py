@@ -157,6 +157,7 @@ def trainer_environment(
         "DIGITS_CHECKPOINTS": str(folder.checkpoints),
         "TRAINING_JOB_NAME": request.name,
         "WANDB_DIR": str(home.root),
+        **{f"SM_CHANNEL_{channel.name.upper()}": str(channel) for channel in folder.input_data.glob("*/")},
     }
 
 

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from backend.adapters.local.home import Home
+from backend.adapters.local.home import Home, JobFolder
 from backend.adapters.local.job_output import read_log
 from backend.adapters.local.job_runner import fail_dead_jobs
 from backend.adapters.local.job_store import JobStore
 from backend.adapters.local.processes import FileLock, LockHeldError, reap, spawn_detached
 from backend.domain.jobs import JobStatus, LogChunk, MetricPoint, TrainingJob, TrainingRequest
 from backend.errors import InvalidInputError, NotFoundError, WrongStateError
-from backend.ports.training import TrainingPlatform
+from backend.ports.training import NO_CHANNELS, Channel, TrainingPlatform
 
 TRAINER: Final = "backend.digits.train"
 
@@ -37,7 +37,7 @@ class LocalTraining:
         self._environment = environment
         self._trainer = trainer
 
-    def submit(self, request: TrainingRequest) -> TrainingJob:
+    def submit(self, request: TrainingRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TrainingJob:
         folder = self._home.job(request.name)
         if request.resumed_from:
             self._require_resumable(request.resumed_from)
@@ -52,6 +52,7 @@ class LocalTraining:
             command += ["--home", str(self._home.root), "--job", request.name]
             command += ["--slots", str(self._slots), "--trainer", self._trainer]
             try:
+                hand_over(self._home, channels, folder, request.resumed_from or request.tuning_job)
                 if request.resumed_from:
                     _copy_checkpoints(self._home.job(request.resumed_from).checkpoints, folder.checkpoints)
                 spawn_detached(command, lock=lock, log=folder.runner_log, env=self._environment)
@@ -114,6 +115,16 @@ class LocalTraining:
         if not path.is_file():
             raise NotFoundError(f"'{path.name}' of job '{job.name}' is gone: '{path}' does not exist.")
         return path
+
+
+def hand_over(home: Home, channels: Mapping[str, Channel], folder: JobFolder, origin: str) -> None:
+    """Put the files of `channels` into the job's folder; without any, those that the job `origin` had."""
+    for channel, files in channels.items():
+        (folder.input_data / channel).mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder.input_data / channel / name).write_bytes(content)
+    if origin and not channels and (source := home.job(origin).input_data).is_dir():
+        shutil.copytree(source, folder.input_data, dirs_exist_ok=True)
 
 
 def _copy_checkpoints(source: Path, target: Path) -> None:

@@ -12,11 +12,12 @@ from backend.adapters.local.home import Home
 from backend.adapters.local.job_output import read_log
 from backend.adapters.local.job_store import JobStore
 from backend.adapters.local.processes import FileLock, LockHeldError, is_held, reap, spawn_detached
-from backend.adapters.local.training import TRAINER, LocalTraining
+from backend.adapters.local.training import TRAINER, LocalTraining, hand_over
 from backend.adapters.local.tuning_store import TuningStore
 from backend.domain.jobs import JobStatus, LogChunk
 from backend.domain.tuning import StopMode, TuningJob, TuningRequest
 from backend.errors import InvalidInputError, NotFoundError, WrongStateError
+from backend.ports.training import NO_CHANNELS, Channel
 from backend.ports.tuning import TuningPlatform
 
 DEAD_RUNNER: Final = (
@@ -46,7 +47,7 @@ class LocalTuning:
         self._environment = environment
         self._trainer = trainer
 
-    def submit(self, request: TuningRequest) -> TuningJob:
+    def submit(self, request: TuningRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TuningJob:
         if request.resumed_from:
             self._require_resumable(request.resumed_from)
         if request.warm_start_from:
@@ -63,6 +64,7 @@ class LocalTuning:
             command += ["--home", str(self._home.root), "--job", request.name]
             command += ["--slots", str(self._slots), "--trainer", self._trainer]
             try:
+                hand_over(self._home, channels, folder, request.resumed_from)
                 spawn_detached(command, lock=lock, log=folder.log, env=self._environment)
             except OSError as error:
                 reason = f"The tuning job could not be started: {error}."

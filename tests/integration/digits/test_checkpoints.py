@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from backend.digits import dataset, model
-from backend.digits.checkpoint import CheckpointFolder
+from backend.digits.checkpoint import Checkpoint, CheckpointFolder
 from backend.digits.container import StopSignal
 from backend.digits.failures import ConfigError
 from backend.digits.normalise import normalise
@@ -105,3 +106,20 @@ def test_a_disk_that_is_full_costs_the_checkpoint_and_not_the_training(tmp_path:
 
     assert len(points) == 1
     assert "The checkpoint could not be written" in notices[0]
+
+
+def test_a_checkpoint_from_before_a_hyperparameter_was_known_is_gone_on_from_at_its_default(tmp_path: Path) -> None:
+    CheckpointFolder(tmp_path, TINY, print).save(Checkpoint(step=5, model=[np.ones(2)], optimizer=[np.ones(1)]))
+    (path,) = tmp_path.iterdir()
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    about = json.loads(arrays["about"].tobytes())
+    del about["config"]["hard_examples"]
+    np.savez(path, **arrays | {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)})
+
+    found = CheckpointFolder(tmp_path, TINY, print).newest()
+
+    assert found is not None
+    assert found.step == 5
+    with pytest.raises(ConfigError, match=r"training with hard_examples=0.0; this one has hard_examples=0.1"):
+        CheckpointFolder(tmp_path, dataclasses.replace(TINY, hard_examples=0.1), print).newest()

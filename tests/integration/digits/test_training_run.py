@@ -179,6 +179,50 @@ def test_drawings_are_mixed_in_and_help_with_drawings() -> None:
     assert shares[0] > 0.9
 
 
+def upside_down_sevens(count: int, seed: int) -> np.ndarray:
+    images, labels = freehand.generate(10 * count, seed=seed)
+    return images[labels == 7, ::-1]
+
+
+def test_a_kind_of_drawing_that_is_read_wrong_becomes_right_once_some_were_labelled(
+    finished: Any, tmp_path: Path
+) -> None:
+    labelled, others = upside_down_sevens(30, seed=1), upside_down_sevens(100, seed=2)
+    channel = tmp_path / "input"
+    channel.mkdir()
+    np.savez_compressed(channel / "hard-examples.npz", images=labelled, labels=np.full(len(labelled), 7, np.uint8))
+    config = dataclasses.replace(TINY, epochs=2, hard_examples=0.2)
+
+    result = subprocess.run(
+        command(**dataclasses.asdict(config)), cwd=tmp_path, stdout=subprocess.PIPE, text=True, timeout=180, check=True,
+        env=environment(tmp_path) | {"SM_CHANNEL_HARD_EXAMPLES": str(channel)},
+    )  # fmt: skip
+
+    def share_of_sevens(folder: Path) -> float:
+        onnx_file = folder / "model" / "mnist" / "1" / "model.onnx"
+        return float((predict(onnx_file, others).argmax(axis=1) == 7).mean())
+
+    assert share_of_sevens(finished[0]) < 0.2
+    assert share_of_sevens(tmp_path) > 0.8
+    assert output(tmp_path, "evaluation.json")["accuracy"] > 0.8
+    assert "30 labelled drawings make up 6 of every 32 images." in result.stdout
+    described = output(tmp_path, "evaluation.json")["dataset"]
+    assert described["hard_examples_n"] == 30
+    assert described["hard_examples_sha256"] == dataset.digest_of(labelled, np.full(30, 7, np.uint8))
+    assert output(tmp_path, "config.json")["hard_examples"] == 0.2
+
+
+def test_a_share_of_labelled_drawings_without_them_fails_before_the_training(tmp_path: Path) -> None:
+    result = subprocess.run(
+        command(**dataclasses.asdict(dataclasses.replace(TINY, hard_examples=0.2))),
+        cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, text=True, timeout=180, check=False,
+    )  # fmt: skip
+
+    assert result.returncode == 1
+    assert "there is no input channel 'hard_examples'" in (tmp_path / "output" / "failure").read_text()
+    assert not list(tmp_path.rglob("model.onnx"))
+
+
 def test_every_setting_trains() -> None:
     config = dataclasses.replace(
         TINY, optimizer="adamw", weight_decay=0.01, label_smoothing=0.1, schedule="constant", lr=1e-3, limit=64,

@@ -8,13 +8,21 @@ import pytest
 
 from backend.domain.identity import Actor, Role
 from backend.domain.jobs import JobStatus
-from backend.domain.search_space import DEFAULT_SPACE, parse_space
+from backend.domain.prediction import HardExample
+from backend.domain.search_space import DEFAULT_SPACE, ParameterRange, parse_space
+from backend.domain.serving import Stage
 from backend.domain.tuning import Direction, StopMode, Strategy
-from backend.errors import InvalidInputError, NotFoundError, PermissionDeniedError, WrongStateError
+from backend.errors import (
+    InvalidInputError,
+    NotFoundError,
+    PermissionDeniedError,
+    RefusedError,
+    WrongStateError,
+)
 from backend.services.searching import TuningPlan
 from tests.contract.training_platforms import wait_until
 from tests.fakes import trainer
-from tests.fakes.backend import World, make_world
+from tests.fakes.backend import NOON, World, make_world
 from tests.fakes.serving import FakeServing
 
 ADA = Actor(name="ada", role=Role.OPERATOR)
@@ -91,3 +99,21 @@ def test_launched_stopped_and_resumed_each_leave_an_event(world: World) -> None:
     assert any(action == "resume" and outcome == "refused" for action, _, outcome in events)
     (launched,) = [e for e in world.backend.audit.list_events(limit=20) if e.action == "tune"][-1:]
     assert launched.after["space"] == [parameter.text for parameter in SPACE]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "space"), [({"hard_examples": 0.2}, SPACE), ({}, (parse_space("hard_examples=0,0.1"),))]
+)
+def test_labelled_drawings_are_handed_over_when_any_trial_wants_them(
+    world: World, overrides: dict[str, float], space: tuple[ParameterRange, ...]
+) -> None:
+    plan = TuningPlan(preset="fast", overrides=overrides, space=space, name="search", max_jobs=1)
+    with pytest.raises(RefusedError, match="no drawing has been labelled yet"):
+        world.backend.searching.tune(plan, actor=ADA)
+    assert list(world.backend.tuning.list_jobs()) == []
+    world.backend.examples.add(
+        HardExample(id="one", label=3, predicted=8, version=1, stage=Stage.PROD, by="ada", at=NOON, pixels=bytes(784))
+    )
+    world.backend.searching.tune(plan, actor=ADA)
+    assert (world.home.job("search").input_data / "hard_examples" / "hard-examples.npz").is_file()
+    wait_until(lambda: world.backend.tuning.describe("search").status is JobStatus.COMPLETED, seconds=20)
