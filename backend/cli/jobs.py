@@ -14,7 +14,7 @@ from backend.domain.training import Value
 from backend.errors import InvalidInputError
 
 POLL_SECONDS: Final = 1.0
-_SHORTHANDS: Final = ("epochs", "lr", "batch_size", "dataset", "limit", "seed", "export")
+_SHORTHANDS: Final = ("epochs", "lr", "batch_size", "dataset", "limit", "seed", "train_precision", "export")
 
 
 def train(backend: Backend, options: Namespace) -> Answer:
