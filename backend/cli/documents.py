@@ -118,6 +118,7 @@ def evaluation_document(evaluation: Evaluation) -> Document:
         "dataset": evaluation.dataset,
         "n": evaluation.n,
         "freehand": None if evaluation.freehand is None else asdict(evaluation.freehand),
+        "performance": None if evaluation.performance is None else asdict(evaluation.performance),
     }
 
 

@@ -17,7 +17,7 @@ from backend.domain.tuning import StopMode, TuningJob
 from backend.errors import InvalidInputError, NotFoundError
 
 POLL_SECONDS: Final = 1.0
-_SHORTHANDS: Final = ("epochs", "lr", "batch_size", "dataset", "limit", "seed", "export")
+_SHORTHANDS: Final = ("epochs", "lr", "batch_size", "dataset", "limit", "seed", "train_precision", "export")
 
 
 def train(backend: Backend, options: Namespace) -> Answer:

@@ -47,7 +47,7 @@ def build_parser() -> ArgumentParser:
 def _add_training(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
     train = verbs.add_parser("train", parents=[common], help="launch a training job")
     train.add_argument("--preset", default="fast", choices=list(PRESETS))
-    for name in ("--epochs", "--lr", "--batch-size", "--dataset", "--limit", "--seed", "--export"):
+    for name in ("--epochs", "--lr", "--batch-size", "--dataset", "--limit", "--seed", "--train-precision", "--export"):
         train.add_argument(name, default=None)
     train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other hyperparameter")
     train.add_argument("--name", default="", help="the job's name; made from the preset and the time without it")

@@ -32,7 +32,9 @@ MAY_IMPORT = {
     "backend.cli": ("backend",),
     "backend.__main__": ("backend.cli",),
 }
-LIGHT_DIGITS = {f"backend.digits.{name}" for name in ("normalise", "preprocess", "strokes", "metric_lines")}
+LIGHT_DIGITS = {
+    f"backend.digits.{name}" for name in ("normalise", "preprocess", "strokes", "metric_lines", "triton_config")
+}
 """The part of the training package that the product may import: standard library, NumPy and Pillow only."""
 
 FOREIGN = {
