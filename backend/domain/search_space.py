@@ -14,7 +14,16 @@ from backend.errors import InvalidInputError
 
 DEFAULT_SPACE: Final = ("lr=1e-4,1e-3,1e-2", "batch_size=128,256,512")
 """What the older project searched."""
-NOT_TUNED: Final = ("seed", "dataset", "limit", "validation_size", "checkpoint_minutes", "export")
+NOT_TUNED: Final = (
+    "seed",
+    "dataset",
+    "limit",
+    "validation_size",
+    "checkpoint_minutes",
+    "export",
+    "serving_instance",
+    "saved_model",
+)
 """Values of these make trials that cannot be compared, or are no matter of learning."""
 MOST_VALUES: Final = 30
 _RANGE: Final = re.compile(r"(range|log)\(([^,()]+),([^,()]+)\)")

@@ -13,7 +13,7 @@ from backend.adapters.local.database import Database, jobs, trials, tuning_jobs
 from backend.adapters.local.job_store import require_free
 from backend.domain.jobs import JobStatus
 from backend.domain.search_space import ParameterRange
-from backend.domain.training import Value
+from backend.domain.training import Value, epochs_of
 from backend.domain.tuning import Direction, StopMode, Strategy, Trial, TuningJob, TuningRequest
 from backend.errors import NotFoundError, WrongStateError
 
@@ -157,7 +157,7 @@ def _trial(row: Row[Any], request: TuningRequest) -> Trial:
         value=row.metrics.get(request.objective),
         stopped_early=bool(row.stopped_early) and row.status != JobStatus.COMPLETED.value,
         epochs=float(row.metrics.get("epoch", 0.0)),
-        planned_epochs=int(row.all_hyperparameters["epochs"]),
+        planned_epochs=epochs_of(row.all_hyperparameters),
         started_at=row.started_at,
         ended_at=row.ended_at,
         failure_reason=row.failure_reason,
