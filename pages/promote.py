@@ -94,7 +94,7 @@ def plan_card(plan: DeploymentPlan) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             st.metric("Serves now", served_name(serving), width="content")
             st.markdown(":material/arrow_forward:", width="content")
-            st.metric("Will serve", f"v{version.version}", width="content")
+            st.metric("Would serve", f"v{version.version}", width="content")
         evaluation = version.evaluation
         incumbent = next((v for v in queries.versions() if serving and v.version == serving.version), None)
         if evaluation and incumbent and incumbent.evaluation and not plan.changes_nothing:
@@ -133,7 +133,11 @@ def plan_card(plan: DeploymentPlan) -> None:
                     start_deployment(plan)
                     st.rerun()
         expected = serving.sha256 if serving else NOTHING
-        command_line(f"python -m backend promote {version.version} --to {stage.value} --expected {expected}")
+        command = f"python -m backend promote {version.version} --to {stage.value} --expected {expected}"
+        if queries.deployments(stage):
+            rollback_button(stage)
+            command += f"\npython -m backend rollback --stage {stage.value}"
+        command_line(command)
 
 
 def blocked(plan: DeploymentPlan) -> str:
@@ -152,12 +156,24 @@ def rollback_button(stage: Stage) -> None:
     try:
         plan = backend().promotion.rollback_plan(stage)
     except RefusedError as error:
-        st.button("Roll back", key="rollback_submit", icon=":material/undo:", disabled=True, help=error.message)
+        st.button(
+            "Roll back",
+            key="rollback_submit",
+            icon=":material/undo:",
+            disabled=True,
+            help=error.message,
+            width="stretch",
+        )
         return
     reason = refusal(backend().promotion.needed_role(stage), f"roll back {stage.value}") or None
     target = f"v{plan.version.version}"
     if st.button(
-        f"Roll back to {target}", key="rollback_submit", icon=":material/undo:", disabled=bool(reason), help=reason
+        f"Roll back to {target}",
+        key="rollback_submit",
+        icon=":material/undo:",
+        disabled=bool(reason),
+        help=reason,
+        width="stretch",
     ):
         confirm(
             question=f"Roll back {stage.value} to {target}?",
@@ -169,7 +185,6 @@ def rollback_button(stage: Stage) -> None:
             apply=lambda: start_deployment(plan, DeploymentKind.ROLLBACK),
             icon=":material/undo:",
         )
-    command_line(f"python -m backend rollback --stage {stage.value}")
 
 
 def history_table(history: Sequence[Deployment]) -> None:
@@ -249,4 +264,3 @@ with shown("Show the versions"):
         if history:
             with theme.card("history", f"History of {stage.value}"):
                 history_table(history)
-                rollback_button(stage)

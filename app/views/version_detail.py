@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import navigation, queries, theme
 from app.components.command_line import command_line
+from app.components.figures import Figure, figures
 from app.components.relative_time import relative_time
 from app.components.status_badge import status_badge
 from app.context import backend
@@ -39,19 +40,17 @@ def version_detail(version: ModelVersion) -> None:
 
 
 def _evaluation(evaluation: Evaluation, size_bytes: int) -> None:
-    with st.container(horizontal=True, gap="large"):
-        st.metric("Accuracy", f"{evaluation.accuracy:.2%}", width="content")
-        if evaluation.freehand is not None:
-            st.metric(
-                "Drawings",
-                f"{evaluation.freehand.accuracy:.2%}",
-                width="content",
-                help=f"Of {evaluation.freehand.n:,} made-up drawings in styles that no training saw, right.",
-            )
-        st.metric("Loss", f"{evaluation.loss:.4f}", width="content")
-        st.metric("Test images", f"{evaluation.n:,}", width="content")
-        st.metric("Archive", f"{size_bytes / 1024:,.0f} KiB", width="content")
-    st.caption(f"Recall by digit, on the test set of {evaluation.dataset} ({evaluation.test_sha256[:12]})")
+    drawings = evaluation.freehand
+    entries = [Figure("Accuracy", f"{evaluation.accuracy:.2%}", "Of the test images, by the exported file.")]
+    if drawings is not None:
+        styles = f"Of {drawings.n:,} made-up drawings in styles that no training saw, right."
+        entries.append(Figure("Drawings", f"{drawings.accuracy:.2%}", styles))
+    entries.append(Figure("Loss", f"{evaluation.loss:.4f}", "Cross-entropy on the test images, in nats."))
+    entries.append(Figure("Archive", f"{size_bytes / 1024:,.0f} KiB", "As it is stored and shipped."))
+    figures(entries, key="version")
+    st.caption(
+        f"Recall by digit, on the {evaluation.n:,} test images of {evaluation.dataset} ({evaluation.test_sha256[:12]})"
+    )
     recall = evaluation.per_class_recall
     lowest = min(range(10), key=recall.__getitem__)
     st.echarts_chart(
