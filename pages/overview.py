@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import navigation, queries, theme
 from app.components.relative_time import duration, relative, relative_time
@@ -32,6 +33,8 @@ BAD_ENDS = {
     Outcome.ROLLED_BACK: ("was taken back by the platform", "Read why"),
 }
 """What is said of a deployment that ended so, and where the link to it invites."""
+
+_DID_WIDTH = 130  # pixels, so that what it was done to stands in a column
 
 BAD_EVENTS = ("refused", "failed", "interrupted", Outcome.FAILED.value, Outcome.ROLLED_BACK.value)
 
@@ -125,12 +128,23 @@ def needs_strip(found: Sequence[Need]) -> None:
                 )
 
 
+def _row(key: str) -> DeltaGenerator:
+    """One line of a list: two containers are put into it, for the left and the right."""
+    return st.container(
+        horizontal=True,
+        horizontal_alignment="distribute",
+        vertical_alignment="center",
+        gap="small",
+        key=f"row_{key}",
+    )
+
+
 def active_jobs(jobs: Sequence[TrainingJob], now: datetime) -> None:
     active = [job for job in jobs if not job.status.is_terminal]
     shown_jobs = active or list(jobs[:3])
     with theme.card("active", "Running" if active else "Newest jobs", stretch=True):
         for job in shown_jobs[:5]:
-            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            with _row(f"job_{job.name}"):
                 st.page_link(
                     navigation.JOBS.file,
                     label=job.name,
@@ -153,7 +167,7 @@ def best_models(versions: Sequence[ModelVersion]) -> None:
             st.caption("Register a completed job: its accuracy appears here.")
         ranked = sorted(evaluated, key=lambda version: -version.evaluation.accuracy if version.evaluation else 0.0)
         for version in ranked[:5]:
-            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            with _row(f"version_{version.version}"):
                 st.page_link(
                     navigation.PROMOTE.file,
                     label=f"Version {version.version}",
@@ -177,15 +191,9 @@ def recent_events(events: Sequence[AuditEvent], now: datetime) -> None:
         return
     with theme.card("events", "Recent events"):
         for number, event in enumerate(events[:8]):
-            with st.container(
-                horizontal=True,
-                horizontal_alignment="distribute",
-                vertical_alignment="center",
-                gap="small",
-                key=f"overview_event_{number}",
-            ):
+            with _row(f"event_{number}"):
                 with st.container(horizontal=True, width="content", gap="small", vertical_alignment="center"):
-                    st.text(f"{event.actor} · {event.action}", width="content")
+                    st.text(f"{event.actor} · {event.action}", width=_DID_WIDTH)
                     _subject_of(event)
                 with st.container(horizontal=True, width="content", gap="small", vertical_alignment="center"):
                     if event.outcome in BAD_EVENTS:
