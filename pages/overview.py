@@ -23,7 +23,7 @@ from backend.domain.promotion import Outcome
 from backend.domain.registry import Approval, ModelVersion
 from backend.domain.serving import EndpointStatus, Stage
 
-REFRESH = "5s"
+REFRESH = "3s"  # with the age of what is cached, a fault is seen within five seconds
 FAILED_FOR = timedelta(hours=24)
 """What failed longer ago no longer asks for attention here; Jobs and Promote keep it."""
 

@@ -27,7 +27,7 @@ from backend.domain.serving import EndpointStatus, ServedModel, Stage
 from backend.errors import RefusedError
 from backend.services.promotion import NOTHING
 
-REFRESH = "5s"
+REFRESH = "3s"
 
 
 def chosen_version(versions: Sequence[ModelVersion]) -> ModelVersion:
@@ -152,9 +152,10 @@ def under_way(stage: Stage) -> str:
     if history and history[0].outcome is Outcome.IN_PROGRESS:
         return f"{history[0].requested_by} is changing {stage.value}: deployment {history[0].id} is under way."
     followed = st.query_params.get("deployment", "")
-    # Started from here, and not yet in the history: its process is still coming up.
     ours = re.fullmatch(rf"{stage.value}-v[0-9]+-[0-9a-f]{{8}}", followed)  # addresses are anybody's
-    if ours and backend().operations.is_running(followed):
+    # Started, and not yet in the history: its process is coming up. One that is there may end a moment after it.
+    known = any(deployment.id == followed for deployment in history)
+    if ours and not known and backend().operations.is_running(followed):
         return f"Deployment {followed} is starting."
     return ""
 

@@ -167,9 +167,15 @@ def _ending(deployment: Deployment) -> None:
         kept = f"Version {previous.version} still serves." if previous else "Nothing is served."
         if deployment.outcome is Outcome.INTERRUPTED:
             kept = "What serves now is on the Endpoints page."
-        error_panel(
+        with error_panel(
             key=f"deployment_{deployment.id}",
             what=f"Version {deployment.version} was not deployed to {stage}. {kept}",
             why=deployment.error,
             next_step=deployment.hint,
-        )
+        ):
+            st.page_link(
+                navigation.ENDPOINTS.file,
+                label="Look at the endpoint",
+                icon=navigation.ENDPOINTS.icon,
+                query_params={"stage": stage},
+            )

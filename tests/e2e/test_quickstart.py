@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 from playwright.sync_api import Page, expect
 
+from backend.adapters.local.endpoint_folder import EndpointFolder
 from backend.adapters.local.processes import is_held
+from backend.domain.serving import Stage
 from tests.e2e.conftest import Dashboard
 from tests.e2e.steps import button, draw, expect_answer
 
@@ -72,6 +76,30 @@ def test_a_second_model_goes_to_prod_and_back(page: Page, dashboard: Dashboard) 
         for event in json.loads(dashboard.command("audit", "--subject", "stage prod", "--json"))
     ]
     assert events[:2] == [("rollback", "stage prod", "Succeeded"), ("promote", "stage prod", "Succeeded")]
+
+
+def test_a_killed_endpoint_is_seen_within_five_seconds_and_restarted_with_a_button(
+    page: Page, dashboard: Dashboard
+) -> None:
+    if not json.loads(dashboard.command("models", "list", "--json")):
+        dashboard.command("quickstart")
+    version = served(dashboard)["staging"]
+    page.goto(dashboard.url)
+    expect(page.locator(".st-key-card_stage_staging").get_by_text("In service")).to_be_visible(timeout=30_000)
+    status = EndpointFolder(dashboard.home, Stage.STAGING).status()
+    assert status is not None
+
+    os.kill(status.pid, signal.SIGKILL)
+
+    need = page.get_by_text(f"digit-classification-staging should serve v{version} and is Failed.")
+    expect(need).to_be_visible(timeout=5_000)
+    page.get_by_role("link", name="Look at the endpoint").click()
+    page.wait_for_url("**/endpoints?stage=staging", timeout=30_000)
+    card = page.locator(".st-key-card_endpoint_staging")
+    expect(card).to_contain_text("Its supervisor ended", timeout=30_000)
+    button(page, "endpoint_restart_staging").click()
+    expect(card.get_by_text("In service")).to_be_visible(timeout=30_000)
+    expect(card).to_contain_text("In step")
 
 
 def reload_in_the_midst_of(page: Page, dashboard: Dashboard, deployment: str) -> None:

@@ -268,6 +268,19 @@ class TestPromote:
         assert app.get_by_key("promote_submit").disabled
         assert "Starting. You may leave this page." in texts(app)
 
+    def test_one_that_has_ended_holds_nothing_up_while_its_process_leaves(self, world: World) -> None:
+        serving(world)
+        world.add_job("job-b", sharpness=2.0)
+        world.backend.registration.register_job("job-b", actor=world.backend.actor)
+        world.backend.registration.decide(2, Approval.APPROVED, actor=world.backend.actor)
+        done = world.backend.promotion.promote(
+            Stage.STAGING, 2, actor=world.backend.actor, deployment_id="staging-v2-0c0c0c0c"
+        )
+        with world.backend.operations.joined(done.id):
+            app = open_page("promote", version="1", stage="staging", deployment=done.id)
+        assert not app.get_by_key("promote_submit").disabled
+        assert not app.get_by_key("rollback_submit").disabled
+
     def test_a_foreign_address_is_no_error(self, world: World) -> None:
         registered(world)
         said = texts(open_page("promote", version="99", deployment="nonsense"))
