@@ -28,6 +28,7 @@ check: setup-test  ## format, lint, types, layers
 bench: setup-test  ## measure, side by side; writes docs/benchmarks.md
 	@$(PY) -m tests.bench.first_light
 	@$(PY) -m tests.bench.training
+	@$(PY) -m tests.bench.precision
 
 campaign: setup-test  ## the long proofs; writes docs/reliability.md
 	@$(PY) -m tests.campaign.switch
