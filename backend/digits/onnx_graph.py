@@ -45,6 +45,7 @@ def canonical(proto: Any) -> Any:
     graph.initializer.extend(used)
     del graph.value_info[:]
     del proto.metadata_props[:]
+    graph.doc_string = ""  # it counts the functions that TensorFlow traced before: more of them after a resume
     return proto
 
 

@@ -24,7 +24,7 @@ _SECONDS: Final = 0.5
 @dataclass(frozen=True, kw_only=True)
 class Performance:
     """Bytes of the ONNX file, milliseconds for one image (median and 99th percentile), images per second in batches of
-    64: with one thread, on the machine that trained.
+    64 (the median batch): with one thread, on the machine that trained.
     """
 
     precision: str
@@ -46,7 +46,7 @@ def measure(onnx_file: Path, images: npt.NDArray[np.uint8], *, precision: str) -
         file_bytes=onnx_file.stat().st_size,
         latency_p50_ms=float(np.percentile(singles, 50)) * 1e3,
         latency_p99_ms=float(np.percentile(singles, 99)) * 1e3,
-        images_per_second=BATCH * len(batches) / float(batches.sum()),
+        images_per_second=BATCH / float(np.median(batches)),
     )
 
 

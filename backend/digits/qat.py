@@ -65,26 +65,40 @@ def train(
             _remember(trained, network, points, listener)
     if config.train_precision != "fp32":
         network = model.in_float32(network)
+    last = _shifted(listener, before=len(points), share=1 / (epochs + 1), done=FIT_SHARE * epochs / (epochs + 1))
+    plain, also = teach(network, data, mix, config, last, folder=folder, stop=stop)
+    return plain, (*points, *(dataclasses.replace(point, epoch=point.epoch + len(points)) for point in also))
+
+
+def teach(
+    network: keras.Model,
+    data: Dataset,
+    mix: Mix,
+    config: TrainConfig,
+    listener: Listener,
+    *,
+    folder: Path,
+    stop: StopSignal,
+) -> tuple[keras.Model, tuple[EpochPoint, ...]]:
+    """Let a trained float32 network learn, in one epoch of the same batches, to bear 8 bits.
+
+    Returns a plain network, with batch normalisation folded, and the epoch's point; `network` is left as it is.
+    """
     listener.notify("The last epoch is quantisation-aware: it rounds as 8 bits will.")
     levels = 127 if has_nvidia_gpu(config.serving_instance) else 255
-    last = dataclasses.replace(
+    one = dataclasses.replace(
         config, epochs=1, lr=min(LEARNING_RATE, config.lr), schedule="onecycle", ema=0.0, early_stopping=0
     )
+    checkpoints = CheckpointFolder(folder / f"rounded-{levels}", one, listener.notify)
     with fitting.strategy().scope():
         plain = folded(network)
         rounding = rounded(plain, levels)
-    also = fitting.fit(
-        rounding,
-        data,
-        mix,
-        last,
-        _shifted(listener, before=len(points), share=1 / (epochs + 1), done=FIT_SHARE * epochs / (epochs + 1)),
-        checkpoints=CheckpointFolder(folder / f"rounded-{levels}", last, listener.notify) if kept else None,
-        stop=stop,
+    points = fitting.fit(
+        rounding, data, mix, one, listener, checkpoints=checkpoints if config.checkpoint_minutes else None, stop=stop
     )
     for layer in plain.layers:
         layer.set_weights(rounding.get_layer(layer.name).get_weights())
-    return plain, (*points, *(dataclasses.replace(point, epoch=point.epoch + len(points)) for point in also))
+    return plain, points
 
 
 def rounded(plain: keras.Model, levels: int) -> keras.Model:

@@ -50,6 +50,9 @@ def eight_bits(proto: Any, images: npt.NDArray[np.uint8], *, for_tensorrt: bool)
     """The graph in 8 bits: weights signed, a scale for each channel; between the layers unsigned, over the range that
     the `images` uint8 [n, 28, 28] give there. The last layer's sums and the softmax stay float32.
 
+    The sums of unsigned by signed bytes are exact where the processor has VNNI (or ARM's dot product); older ones may
+    clip the largest, which the comparison with Keras sees where the training ran.
+
     TensorRT takes only signed numbers around zero, and a file whose weights and biases are still float32 behind a pair
     of quantise and dequantise nodes of their own (https://docs.nvidia.com/deeplearning/tensorrt, "Explicit
     Quantization"; onnxruntime issue 14229): with `for_tensorrt` it gets one, which is no smaller and, on a CPU, slow.

@@ -72,6 +72,13 @@ def evaluation() -> dict[str, object]:
         "test_sha256": "0" * 64,
         "dataset": {"name": "mnist", "source": "test"},
         "freehand": {"accuracy": 0.9, "n": 50, "sha256": "1" * 64, "per_class_recall": [0.9] * 10},
+        "performance": {
+            "precision": "int8",
+            "file_bytes": 107_520,
+            "latency_p50_ms": 0.0512,
+            "latency_p99_ms": 0.123,
+            "images_per_second": 28_400.0,
+        },
     }
 
 

@@ -233,6 +233,11 @@ class TestPromote:
         assert world.backend.registry.get(1).approval is Approval.APPROVED
         assert not app.get_by_key("promote_submit").disabled
 
+    def test_a_version_shows_what_its_file_is_and_how_fast(self, world: World) -> None:
+        registered(world)
+        shown = {metric.label: metric.value for metric in open_page("promote", version="1").metric}
+        assert (shown["Precision"], shown["Latency"], shown["Throughput"]) == ("int8", "0.0512 ms", "28,400/s")
+
     def test_a_deployment_is_shown_at_its_own_address(self, world: World) -> None:
         serving(world)
         (deployment,) = world.backend.promotion.history(Stage.STAGING)

@@ -98,6 +98,15 @@ def test_train_launches_once_what_was_said(world: World, capsys: pytest.CaptureF
     run(capsys, "jobs", "stop", "a")
 
 
+def test_train_takes_both_precisions_as_options(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "train", "--train-precision", "bfloat16", "--export", "int8-qat", "--name", "a")
+    _, job = run(capsys, "jobs", "show", "a")
+    assert job["hyperparameters"].items() >= {"train_precision": "bfloat16", "export": "int8-qat"}.items()
+    run(capsys, "jobs", "stop", "a")
+    code, refused = run(capsys, "train", "--export", "int4")
+    assert (code, refused["error"]["kind"]) == (2, "InvalidInputError")
+
+
 def test_waiting_ends_with_the_job_and_its_verdict(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     code, done = run(capsys, "train", "--seed", "0", "--name", "good", "--wait")
     assert (code, done["status"], done["metrics"]["test_accuracy"]) == (0, "Completed", 0.95)
