@@ -28,6 +28,7 @@ check: setup-test  ## format, lint, types, layers
 bench: setup-test  ## measure, side by side; writes docs/benchmarks.md
 	@$(PY) -m tests.bench.first_light
 	@$(PY) -m tests.bench.training
+	@$(PY) -m tests.bench.data
 
 bench-ablation: setup-test  ## what each part of the preset accurate is worth; half an hour of CPU
 	@$(PY) -m tests.bench.ablation
