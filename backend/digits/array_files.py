@@ -7,6 +7,8 @@ before it is used: what is wrong is said with the file and its first bad record.
 
 from __future__ import annotations
 
+import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -27,6 +29,8 @@ _FEWEST: Final = 10
 _BLOCK: Final = 65_536
 _IMAGES_NPY, _LABELS_NPY = "images.npy", "labels.npy"
 _TEST_NPY: Final = ("test_images.npy", "test_labels.npy")
+_UNREADABLE: Final = (OSError, ValueError, EOFError, tokenize.TokenError)
+"""What NumPy raises for a broken array; the last one for some headers, which it reads as Python."""
 _LAYOUTS: Final = (("x_train", "y_train", "x_test", "y_test"), ("images", "labels"))
 
 
@@ -98,9 +102,30 @@ def _mapped(path: Path) -> npt.NDArray[Any]:
     if not path.is_file():
         raise DatasetError(f"'{path}' does not exist.")
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        wrong = _wrong_size(path)
+        if not wrong:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+    except _UNREADABLE as error:
         raise DatasetError(f"'{path}' is not a whole .npy file: {type(error).__name__}: {error}") from error
+    raise DatasetError(f"'{path}' is not a whole .npy file: {wrong}.")
+
+
+def _wrong_size(path: Path) -> str:
+    """What is missing or too much in an .npy file, by the shape that its beginning tells; empty when nothing is.
+
+    Raises ValueError where there is no such beginning.
+    """
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file)
+        size = path.stat().st_size - file.tell()
+    record = dtype.itemsize * math.prod(shape[1:])
+    if dtype.hasobject or not shape or not record:
+        return ""
+    if size < shape[0] * record:
+        return f"it ends before record {size // record} of {shape[0]} is whole"
+    return f"it has {size - shape[0] * record} bytes after its {shape[0]} records" if size > shape[0] * record else ""
 
 
 def _read_npz(path: Path, checks: _Checks) -> ArrayFiles:
@@ -119,7 +144,7 @@ def _read_npz(path: Path, checks: _Checks) -> ArrayFiles:
             if missing:
                 raise DatasetError(f"'{path}' has no array '{missing[0]}'; expected {', '.join(layout)}.")
             arrays = [archive[key] for key in layout]
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except (*_UNREADABLE, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetError(f"'{path}' is not a whole .npz file: {type(error).__name__}: {error}") from error
     for at in range(0, len(layout), 2):
         _check(path, layout[at], arrays[at], path, layout[at + 1], arrays[at + 1], checks)

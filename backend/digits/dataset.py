@@ -183,7 +183,10 @@ def _digits8x8(limit: int, validation_size: int) -> Dataset:
 
 
 def _order(count: int) -> Rows:
-    return np.random.default_rng(_SPLIT_SEED).permutation(count).astype(np.uint32)
+    """Always the same permutation, which is what `permutation` gives, but never in 64 bits."""
+    order = np.arange(count, dtype=np.uint32)
+    np.random.default_rng(_SPLIT_SEED).shuffle(order)
+    return order
 
 
 def _held_out(count: int, validation_size: int) -> int:

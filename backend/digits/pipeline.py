@@ -94,7 +94,9 @@ def _order(length: int, count: int, seed: Sequence[int], first_step: int) -> Ite
     per_pass = length // count
     number, step = divmod(first_step, per_pass)
     while True:
-        order = np.random.default_rng((*seed, number)).permutation(length).astype(np.uint32)
+        # What `permutation` gives, without its 64-bit numbers: of millions, they are most of what a pass needs.
+        order = np.arange(length, dtype=np.uint32)
+        np.random.default_rng((*seed, number)).shuffle(order)
         for first in range(step * count, per_pass * count, count):
             yield order[first : first + count]
         number, step = number + 1, 0

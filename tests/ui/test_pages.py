@@ -9,13 +9,13 @@ import pytest
 
 from backend.domain.identity import Role
 from backend.domain.jobs import JobStatus
-from backend.domain.prediction import Prediction
+from backend.domain.prediction import HardExample, Prediction
 from backend.domain.promotion import Outcome
 from backend.domain.registry import Approval
 from backend.domain.serving import EndpointStatus, ServedModel, Stage
 from backend.errors import StoreError
 from backend.services.prediction import Pixels
-from tests.fakes.backend import World, now
+from tests.fakes.backend import NOON, World, now
 from tests.ui.conftest import open_page, texts, use
 
 PAGES = ("", "launch", "jobs", "promote", "endpoints", "draw", "connections")
@@ -160,6 +160,22 @@ class TestLaunch:
         app.get_by_key("launch_submit").click().run()
         assert "hard_examples is 0.1, and no drawing has been labelled yet." in texts(app)
         assert list(world.backend.training.list_jobs()) == []
+
+    def test_a_clone_carries_the_share_of_labelled_drawings(self, world: World) -> None:
+        kept = HardExample(
+            id="e", label=7, predicted=1, version=1, stage=Stage.PROD, at=NOON, by="ada", pixels=bytes([9]) * 784
+        )
+        world.backend.examples.add(kept)
+        values = {"hard_examples": 0.2}
+        world.backend.launching.train(actor=world.backend.actor, preset="fast", overrides=values, name="job-a")
+
+        app = open_page("launch", clone="job-a")
+        field = app.get_by_key("launch_fast_job-a_hard_examples")
+        assert (field.value, "There is 1 drawing now." in field.help) == (0.2, True)
+        assert "--set hard_examples=0.2" in texts(app)
+        app.get_by_key("launch_submit").click().run()
+        newest, _ = world.backend.training.list_jobs()
+        assert newest.request.hyperparameters["hard_examples"] == 0.2
 
     def test_a_viewer_is_told_why_not(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         use(world.acting_as(Role.VIEWER), monkeypatch)

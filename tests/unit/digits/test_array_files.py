@@ -91,7 +91,17 @@ def changed(name: str, place: int, value: int) -> np.ndarray:
         ({"images": arrays()["images"] / 255}, r"images is float64 \[240, 28, 28\]; .* Multiply 0..1 by 255"),
         ({"images": arrays()["images"][:, :27]}, r"images.npy': images is uint8 \[240, 27, 28\]"),
         ({"images": arrays(5)["images"], "labels": arrays(5)["labels"]}, "has 5 images; expected at least 10"),
+        ({"labels": np.where(np.arange(240) % 50 == 49, -1, arrays()["labels"])}, r"labels\[49\] is -1; .* \(4 such"),
+        ({"labels": arrays()["labels"] / 1.0}, r"labels.npy': labels is float64 \[240\]; expected integers \[n\]"),
+        ({"labels": np.eye(10, dtype=np.uint8)[arrays()["labels"]]}, r"labels is uint8 \[240, 10\]; expected integers"),
+        ({"images": arrays()["images"][..., np.newaxis]}, r"images is uint8 \[240, 28, 28, 1\]; expected uint8 \[n"),
+        ({"images": np.uint8(7)}, r"images is uint8 \[\]; expected uint8 \[n, 28, 28\]"),
         ({"test_images": arrays(30)["images"]}, "test_labels.npy' does not exist"),
+        ({"test_labels": arrays(30)["labels"]}, "test_images.npy' does not exist"),
+        (
+            {"test_images": arrays(30)["images"], "test_labels": np.full(30, 10)},
+            r"test_labels.npy': labels\[0\] is 10; expected 0..9 \(30 such",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_with_its_file_and_first_bad_record(folder: Any, content: Any, message: str) -> None:
@@ -100,12 +110,50 @@ def test_what_is_wrong_is_named_with_its_file_and_first_bad_record(folder: Any, 
 
 
 @pytest.mark.parametrize("name", ["images.npy", "labels.npy"])
-@pytest.mark.parametrize("keep", [0.0, 0.05, 0.99])
-def test_a_cut_array_is_named(folder: Any, name: str, keep: float) -> None:
+@pytest.mark.parametrize("keep", [0.0, 0.03])
+def test_an_array_cut_in_its_first_bytes_is_named(folder: Any, name: str, keep: float) -> None:
     path = folder() / name
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * keep)])
+    path.write_bytes(path.read_bytes()[: int(min(path.stat().st_size, 2_048) * keep)])
 
     with pytest.raises(DatasetError, match=f"{name}' is not a whole .npy file"):
+        load(str(path.parent))
+
+
+@pytest.mark.parametrize(("name", "record"), [("images.npy", 784), ("labels.npy", 8)])
+@pytest.mark.parametrize(
+    ("more", "says"), [(-1, "ends before record 239 of 240"), (3, "has 3 bytes after its 240 records")]
+)
+def test_an_array_that_is_cut_or_goes_on_is_named_with_its_first_bad_record(
+    folder: Any, name: str, record: int, more: int, says: str
+) -> None:
+    path = folder() / name
+    whole = path.read_bytes()
+    path.write_bytes((whole + bytes(3))[: len(whole) + more])
+    with pytest.raises(DatasetError, match=f"{name}' is not a whole .npy file: it {says}"):
+        load(str(path.parent))
+
+    path.write_bytes(whole[: len(whole) - 100 * record - 1])
+    with pytest.raises(DatasetError, match=f"{name}' is not a whole .npy file: it ends before record 139 of 240"):
+        load(str(path.parent))
+
+
+@pytest.mark.parametrize("name", ["images.npy", "labels.npy"])
+def test_something_else_under_the_name_of_an_array_is_named(folder: Any, name: str) -> None:
+    path = folder() / name
+    path.write_bytes(b"P5 28 28 255\n" * 1_000)
+
+    with pytest.raises(DatasetError, match=f"{name}' is not a whole .npy file: ValueError: the magic string"):
+        load(str(path.parent))
+
+
+@pytest.mark.parametrize("broken", [b"'shape': (240, 28, 28", b"'descr': '|u1", b"'fortran_order'"])
+def test_an_array_with_a_broken_beginning_is_named(folder: Any, broken: bytes) -> None:
+    path = folder() / "images.npy"
+    whole = path.read_bytes()
+    assert broken in whole
+    path.write_bytes(whole.replace(broken, b"(" * len(broken)))
+
+    with pytest.raises(DatasetError, match=r"images.npy' is not a whole .npy file"):
         load(str(path.parent))
 
 
@@ -122,6 +170,18 @@ def test_images_without_ink_are_told(folder: Any) -> None:
 
     assert len(notices) == 1
     assert "images[7] is blank (1 such images in all)" in notices[0]
+
+
+def test_the_first_image_without_ink_is_told_wherever_the_file_is_cut_for_looking(
+    folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(array_files, "_BLOCK", 50)
+    images = arrays()["images"]
+    images[[149, 150, 239]] = 0
+
+    _, notices = load(str(folder(images=images)))
+
+    assert ["images[149] is blank (3 such images in all)" in notice for notice in notices] == [True]
 
 
 def test_an_archive_that_unpacks_to_more_than_memory_is_refused_before_it_is_unpacked(
