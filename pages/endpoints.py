@@ -131,6 +131,5 @@ with shown("Look at the endpoints"):
             with left:
                 load_card(endpoint)
             with right:
-                if endpoint.url:
-                    request_card(endpoint)
+                request_card(endpoint)
             command_line(f"python -m backend endpoints\npython -m backend endpoints delete --stage {stage.value}")

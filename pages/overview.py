@@ -34,7 +34,7 @@ BAD_ENDS = {
 }
 """What is said of a deployment that ended so, and where the link to it invites."""
 
-_DID_WIDTH = 130  # pixels, so that what it was done to stands in a column
+_DID_WIDTH = 112  # pixels, so that what it was done to stands in a column
 
 BAD_EVENTS = ("refused", "failed", "interrupted", Outcome.FAILED.value, Outcome.ROLLED_BACK.value)
 
@@ -115,9 +115,9 @@ def needs_strip(found: Sequence[Need]) -> None:
     with theme.card("needs", "Needs you now"):
         for need in found:
             with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-                with st.container(horizontal=True, width="content", gap="small", vertical_alignment="center"):
+                with st.container(horizontal=True, wrap=False, gap="small", vertical_alignment="center"):
                     st.markdown(":orange[:material/priority_high:]", width="content")
-                    st.text(need.text, width="content")
+                    st.text(need.text, width="stretch")
                 st.page_link(
                     need.entry.file,
                     label=need.label,
@@ -210,11 +210,12 @@ def _subject_of(event: AuditEvent) -> None:
         "stage": (navigation.ENDPOINTS, {"stage": name}),
     }
     entry, address = addresses.get(kind, (navigation.DRAW, {}))
+    label = event.subject
     if deployment:
-        entry, address = navigation.PROMOTE, {"stage": name, "deployment": deployment}
-        if version := event.after.get("version"):
-            address["version"] = str(version)
-    st.page_link(entry.file, label=event.subject, icon=entry.icon, query_params=address, width="content")
+        version = str(event.after["version"])
+        entry, address = navigation.PROMOTE, {"version": version, "stage": name, "deployment": deployment}
+        label = f"v{version}, {event.subject}"
+    st.page_link(entry.file, label=label, icon=entry.icon, query_params=address, width="content")
 
 
 def begin_here() -> None:

@@ -165,11 +165,12 @@ def _ending(deployment: Deployment) -> None:
     else:
         previous = deployment.previous
         kept = f"Version {previous.version} still serves." if previous else "Nothing is served."
-        if deployment.outcome is Outcome.INTERRUPTED:
-            kept = "What serves now is on the Endpoints page."
+        what = f"Version {deployment.version} was not deployed to {stage}. {kept}"
+        if deployment.outcome is Outcome.INTERRUPTED:  # what serves then is in its hint
+            what = f"The deployment of version {deployment.version} to {stage} died midway."
         with error_panel(
             key=f"deployment_{deployment.id}",
-            what=f"Version {deployment.version} was not deployed to {stage}. {kept}",
+            what=what,
             why=deployment.error,
             next_step=deployment.hint,
         ):

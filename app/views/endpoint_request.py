@@ -9,8 +9,10 @@ from backend.domain.serving import TRITON_MODEL, Endpoint
 
 
 def request_card(endpoint: Endpoint) -> None:
-    """`endpoint` has an address."""
     with theme.card("request", "Ask it yourself", stretch=True):
+        if not endpoint.url:
+            st.caption("It is down: there is nobody to ask. The request to copy is here when it serves again.")
+            return
         st.caption(
             "KServe V2 over HTTP: float32 [N, 28, 28, 1], pixels 0 to 1, ink bright on black; ten probabilities "
             "per image. It listens on this machine only."

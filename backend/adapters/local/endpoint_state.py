@@ -32,6 +32,7 @@ def explain(status: RunnerStatus | None) -> str:
     """Why the endpoint is down, in a sentence."""
     if status is None:
         return (
-            "Its supervisor ended (killed, stopped, or the machine restarted); opening the dashboard starts it again."
+            "Its supervisor ended (killed, stopped, or the machine restarted); "
+            "Restart on the Endpoints page, or the next start of the dashboard, serves it again."
         )
     return status.detail or "Triton is starting."
