@@ -16,7 +16,7 @@ from app.errors import shown
 from app.views import quickstart
 from app.views.stage_card import stage_card
 from backend.domain.audit import AuditEvent
-from backend.domain.jobs import JobStatus, TrainingJob
+from backend.domain.jobs import JobStatus
 from backend.domain.operations import OperationStatus
 from backend.domain.promotion import Outcome
 from backend.domain.registry import Approval, ModelVersion
@@ -37,7 +37,7 @@ class Need:
     address: dict[str, str]
 
 
-def needs(jobs: Sequence[TrainingJob], versions: Sequence[ModelVersion], now: datetime) -> list[Need]:
+def needs(jobs: Sequence[queries.Job], versions: Sequence[ModelVersion], now: datetime) -> list[Need]:
     found = [
         Need(
             text=f"{stage.endpoint_name} should serve v{endpoint.wanted.version} and is {endpoint.status.value}.",
@@ -104,7 +104,7 @@ def needs_strip(found: Sequence[Need]) -> None:
                 )
 
 
-def active_jobs(jobs: Sequence[TrainingJob], now: datetime) -> None:
+def active_jobs(jobs: Sequence[queries.Job], now: datetime) -> None:
     active = [job for job in jobs if not job.status.is_terminal]
     shown_jobs = active or list(jobs[:3])
     with theme.card("active", "Running" if active else "Newest jobs", stretch=True):
@@ -188,7 +188,7 @@ def begin_here() -> None:
 def live() -> None:
     with shown("Look around"):
         now = datetime.now(UTC)
-        jobs, versions = queries.jobs(), queries.versions()
+        jobs, versions = queries.work(), queries.versions()
         needs_strip(needs(jobs, versions, now))
         for column, stage in zip(st.columns(2, gap="medium"), (Stage.PROD, Stage.STAGING), strict=True):
             with column:
@@ -205,7 +205,7 @@ with theme.header("Overview", "Endpoints, training and the best models at a glan
     st.page_link(navigation.LAUNCH.file, label="Launch training", icon=navigation.LAUNCH.icon)
 with shown("Look at the quick start"):
     operation = backend().quickstart.latest()
-    if operation is None and not queries.jobs() and not queries.versions():
+    if operation is None and not queries.work() and not queries.versions():
         begin_here()
     else:
         if operation is not None and operation.status is OperationStatus.COMPLETED:
