@@ -5,7 +5,7 @@ Only reads live here, always with a time to live, and a failure is raised and ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import streamlit as st
@@ -17,6 +17,10 @@ from backend.domain.prediction import HardExample
 from backend.domain.promotion import Deployment
 from backend.domain.registry import ModelVersion
 from backend.domain.serving import Endpoint, EndpointMetrics, Stage
+from backend.domain.tuning import TuningJob
+from backend.errors import NotFoundError
+
+Job = TrainingJob | TuningJob
 
 LIVE_SECONDS: Final = 1.0
 """Pages look every two seconds: nobody sees anything older than three."""
@@ -41,16 +45,72 @@ def metric_points(name: str) -> Sequence[MetricPoint]:
     return backend().training.metric_points(name)
 
 
-@st.cache_data(ttl=3600, max_entries=1000, show_spinner=False)
-def finished_metric_points(name: str) -> Sequence[MetricPoint]:
-    """The reports of a job that has ended: they never change."""
-    return backend().training.metric_points(name)
-
-
 @st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
 def log_tail(name: str) -> LogChunk:
     """The end of the job's log."""
     return backend().training.read_log(name, -LOG_TAIL_BYTES)
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def tuning_jobs() -> Sequence[TuningJob]:
+    """Every tuning job, newest first."""
+    return backend().tuning.list_jobs()
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def tuning_job(name: str) -> TuningJob:
+    """Raises `NotFoundError`."""
+    return backend().tuning.describe(name)
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def tuning_log_tail(name: str) -> LogChunk:
+    """The end of what the search itself wrote."""
+    return backend().tuning.read_log(name, -LOG_TAIL_BYTES)
+
+
+@st.cache_data(ttl=3600, max_entries=100, show_spinner=False)
+def importance(name: str, finished: int) -> Mapping[str, float]:
+    """Of the tuning job's hyperparameters once `finished` trials have ended: more of them say more. May take a second.
+
+    Raises `NotFoundError`.
+    """
+    return backend().tuning.importance(name)
+
+
+def work() -> list[Job]:
+    """Training and tuning jobs that somebody launched, newest first: trials are their tuning job's matter."""
+    own: list[Job] = [job for job in jobs() if not job.request.tuning_job]
+    return sorted([*own, *tuning_jobs()], key=lambda job: job.created_at, reverse=True)
+
+
+def any_job(name: str) -> Job:
+    """The job of either kind: they share their names. Raises `NotFoundError`."""
+    try:
+        return job(name)
+    except NotFoundError:
+        return tuning_job(name)
+
+
+def curve(name: str, metric: str, *, ended: bool) -> Sequence[tuple[float, float]]:
+    """A training's reports of one metric as (epoch, value); epochs in fractions of one."""
+    return _finished_curve(name, metric) if ended else _curve(name, metric)
+
+
+@st.cache_data(ttl=3600, max_entries=5000, show_spinner=False)
+def _finished_curve(name: str, metric: str) -> Sequence[tuple[float, float]]:
+    return _curve(name, metric)
+
+
+def _curve(name: str, metric: str) -> Sequence[tuple[float, float]]:
+    reports = (point.values for point in backend().training.metric_points(name))
+    return [(values["epoch"], values[metric]) for values in reports if {"epoch", metric} <= values.keys()]
+
+
+def forget_jobs() -> None:
+    """After a job was launched or stopped: the next look is a new one."""
+    for read in (jobs, job, tuning_jobs, tuning_job):
+        read.clear()
 
 
 @st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)

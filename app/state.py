@@ -40,3 +40,15 @@ class Key(StrEnum):
 
     DOCTOR = "doctor"
     """Id of the doctor's operation that this session looks at."""
+
+    SPACE = "space"
+    """Rows of the search space being made, and the visit to Launch that they belong to."""
+
+    SHOWN_JOBS = "shown_jobs"
+    """Names in the rows of the jobs table as the browser has them: a selection comes back as row numbers."""
+
+    ASKED_TO_STOP = "asked_to_stop"
+    """Names of the jobs that the next run asks about before it stops them."""
+
+    IMPORTANCE = "importance"
+    """By tuning job, how many trials had finished when its importance was asked for."""

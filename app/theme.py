@@ -53,3 +53,13 @@ def mode() -> Mode:
 def series_colours() -> list[str]:
     """Colours of chart series, in order, for charts that Streamlit does not colour itself (Plotly)."""
     return list(st.get_option(f"theme.{mode()}.chartCategoricalColors"))
+
+
+def sequence_colours() -> list[str]:
+    """Colours from little to much, for charts that Streamlit does not colour itself."""
+    return list(st.get_option(f"theme.{mode()}.chartSequentialColors"))
+
+
+def text() -> str:
+    """The colour of text, for the same charts."""
+    return str(st.get_option(f"theme.{mode()}.textColor"))

@@ -17,7 +17,7 @@ from app.errors import shown
 from app.views import quickstart
 from app.views.stage_card import stage_card
 from backend.domain.audit import AuditEvent
-from backend.domain.jobs import JobStatus, TrainingJob
+from backend.domain.jobs import JobStatus
 from backend.domain.operations import OperationStatus
 from backend.domain.promotion import Outcome
 from backend.domain.registry import Approval, ModelVersion
@@ -81,7 +81,7 @@ def needs_of_stage(stage: Stage, now: datetime) -> list[Need]:
     return found
 
 
-def needs(jobs: Sequence[TrainingJob], versions: Sequence[ModelVersion], now: datetime) -> list[Need]:
+def needs(jobs: Sequence[queries.Job], versions: Sequence[ModelVersion], now: datetime) -> list[Need]:
     found = [need for stage in Stage for need in needs_of_stage(stage, now)]
     found += [
         Need(
@@ -139,7 +139,7 @@ def _row(key: str) -> DeltaGenerator:
     )
 
 
-def active_jobs(jobs: Sequence[TrainingJob], now: datetime) -> None:
+def active_jobs(jobs: Sequence[queries.Job], now: datetime) -> None:
     active = [job for job in jobs if not job.status.is_terminal]
     shown_jobs = active or list(jobs[:3])
     with theme.card("active", "Running" if active else "Newest jobs", stretch=True):
@@ -238,7 +238,7 @@ def begin_here() -> None:
 def live() -> None:
     with shown("Look around"):
         now = datetime.now(UTC)
-        jobs, versions = queries.jobs(), queries.versions()
+        jobs, versions = queries.work(), queries.versions()
         needs_strip(needs(jobs, versions, now))
         for column, stage in zip(st.columns(2, gap="medium"), (Stage.PROD, Stage.STAGING), strict=True):
             with column:
@@ -255,7 +255,7 @@ with theme.header("Overview", "Endpoints, training and the best models at a glan
     st.page_link(navigation.LAUNCH.file, label="Launch training", icon=navigation.LAUNCH.icon)
 with shown("Look at the quick start"):
     operation = backend().quickstart.latest()
-    if operation is None and not queries.jobs() and not queries.versions():
+    if operation is None and not queries.work() and not queries.versions():
         begin_here()
     else:
         if operation is not None and operation.status is OperationStatus.COMPLETED:

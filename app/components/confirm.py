@@ -40,15 +40,19 @@ def confirm(
     icon: str | None = None,
     details: Callable[[], None] | None = None,
     must_type: str = "",
+    other_verb: str = "",
+    other_apply: Callable[[], None] | None = None,
 ) -> None:
     """Ask `question` ("Promote v14 to staging?") and, on the button `verb` ("Promote v14"), call `apply` once.
 
     Call it in the run in which the button that leads here was clicked. `consequences` are sentences shown as they
     are; `details` may show more (a diff, gates); with `must_type`, the button waits until that was typed. `apply` must
     be quick: long work belongs to an operation that it starts. When it returns, the dialog closes and the page runs
-    again; a `DigitsError` is shown in the dialog.
+    again; a `DigitsError` is shown in the dialog. `other_verb` is a second way to do it, that calls `other_apply`:
+    whichever button is first, the effect happens once.
     """
-    st.dialog(question, icon=icon)(_body)(Once(), verb, consequences, apply, details, must_type)
+    other = (other_verb, other_apply) if other_verb and other_apply else None
+    st.dialog(question, icon=icon)(_body)(Once(), verb, consequences, apply, details, must_type, other)
 
 
 def _body(
@@ -58,6 +62,7 @@ def _body(
     apply: Callable[[], None],
     details: Callable[[], None] | None,
     must_type: str,
+    other: tuple[str, Callable[[], None]] | None,
 ) -> None:
     for sentence in consequences:
         with st.container(horizontal=True, wrap=False, gap="small"):
@@ -72,6 +77,8 @@ def _body(
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Cancel" if once.error is None else "Close", key="confirm_cancel"):
             st.rerun()
+        if other is not None:
+            st.button(other[0], key="confirm_other", disabled=once.phase != "open", on_click=once.run, args=(other[1],))
         st.button(
             verb,
             key="confirm_apply",

@@ -1,60 +1,150 @@
-"""Training jobs as a table: status, progress, how the objective went, and who asked."""
+"""Training and tuning jobs as a table: kind, status, progress, how the objective went, and who asked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import streamlit as st
-from streamlit.column_config import LineChartColumn, NumberColumn, ProgressColumn, TextColumn
+from streamlit.column_config import LineChartColumn, MultiselectColumn, NumberColumn, ProgressColumn, TextColumn
 
 from app.components.relative_time import duration, relative
 from app.components.status_badge import status_cell, status_column
 from backend.domain.jobs import TrainingJob
+from backend.domain.tuning import TuningJob
 
+_SHOWN_AT_ONCE: Final = 15
+_HEIGHT: Final = 560  # pixels, for more than these
 OBJECTIVE: Final = "val_accuracy"
-SHOWN_ROWS: Final = 200
-"""The whole table travels again at each change: more rows than this belong behind the filter."""
+"""What a training is judged by while it runs."""
+TRAINING, TUNING, TRIAL = "Training", "Tuning", "Trial"
+# Text signs: a table cannot show the icons that badges have.
+_SIGNS: Final = {
+    TRAINING: "\N{BLACK DIAMOND}",
+    TUNING: "\N{WHITE DIAMOND CONTAINING BLACK SMALL DIAMOND}",
+    TRIAL: "\N{WHITE DIAMOND}",
+}
 
 
-def job_table(jobs: Sequence[TrainingJob], curves: Mapping[str, Sequence[float]], *, key: str, now: datetime) -> str:
-    """Show the jobs in their order and return the name of the selected one, or an empty string.
+@dataclass(frozen=True, kw_only=True)
+class Picked:
+    """What was done in the table: the job whose row was clicked, and those whose boxes are ticked."""
 
-    `curves` gives the objective's values of a job, oldest first.
+    opened: str = ""
+    ticked: tuple[str, ...] = ()
+
+
+def kind_of(job: TrainingJob | TuningJob) -> str:
+    if isinstance(job, TuningJob):
+        return TUNING
+    return TRIAL if job.request.tuning_job else TRAINING
+
+
+def best_value(job: TrainingJob | TuningJob) -> float | None:
+    """The objective's newest value of a training, the best trial's of a tuning job."""
+    if isinstance(job, TuningJob):
+        return job.best_trial.value if job.best_trial else None
+    return job.metrics.get(OBJECTIVE)
+
+
+def job_table(
+    jobs: Sequence[TrainingJob | TuningJob],
+    curves: Mapping[str, Sequence[float]],
+    *,
+    key: str,
+    shown_key: str,
+    now: datetime,
+) -> Picked:
+    """Show the jobs in their order; clicking a row opens it, ticking its box only selects it.
+
+    `curves` gives the objective's values of a job, oldest first. `shown_key` is where the session remembers the rows'
+    names: a selection comes back as row numbers of the table that the browser had, and must follow its jobs when the
+    rows move.
     """
+    names = [job.name for job in jobs]
+    before: list[str] = st.session_state.get(shown_key, names)
+    if before != names:
+        _move_selection(key, before, names)
+    st.session_state[shown_key] = names
     selection = st.dataframe(
-        [_row(job, curves.get(job.name, ()), now) for job in jobs[:SHOWN_ROWS]],
+        [_row(job, curves.get(job.name, ()), now) for job in jobs],
         key=key,
         hide_index=True,
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode=["multi-row", "single-cell"],
+        height="content" if len(jobs) <= _SHOWN_AT_ONCE else _HEIGHT,
+        placeholder="",
+        alt="Jobs",
+        column_order=_columns(jobs),
         column_config={
-            "Job": TextColumn(width=215, pinned=True),
-            "Status": status_column(width=125),
-            "Progress": ProgressColumn(width=115, min_value=0, max_value=1, format="percent"),
-            "Val accuracy": LineChartColumn(width=100, help="Validation accuracy by epoch."),
-            "Test accuracy": NumberColumn(width=105, format="%.4f", help="Of the exported model, once completed."),
-            "Duration": TextColumn(width=85),
-            "Launched": TextColumn(width=95),
+            "Job": TextColumn(width=200, pinned=True),
+            "Kind": MultiselectColumn(
+                width=92,
+                options=list(_SIGNS),
+                color=["blue", "violet", "gray"],
+                format_func=lambda word: f"{_SIGNS[word]} {word}",
+            ),
+            "Status": status_column(width=115),
+            "Progress": ProgressColumn(width=100, min_value=0, max_value=100, format="%.0f %%"),
+            "Objective": LineChartColumn(
+                width=90,
+                help="Of a training: validation accuracy by epoch. Of a tuning job: the best so far by trial.",
+            ),
+            "Best value": NumberColumn(width=80, format="%.4f", help="Of a tuning job its best trial's."),
+            "Metric": TextColumn(width=100),
+            "Duration": TextColumn(width=92),
+            "Launched": TextColumn(width=90),
             "By": TextColumn(width=70),
             "Reason": TextColumn(width="medium"),
         },
-    )
-    if len(jobs) > SHOWN_ROWS:
-        st.caption(f"The newest {SHOWN_ROWS} of {len(jobs)} jobs; the filter finds the others.")
-    rows: list[int] = selection["selection"]["rows"]
-    return jobs[rows[0]].name if rows and rows[0] < len(jobs) else ""
+    )["selection"]
+    rows: list[int] = selection["rows"]
+    cells: list[tuple[int, str]] = selection["cells"]
+    opened = names[cells[0][0]] if cells and cells[0][0] < len(names) else ""
+    return Picked(opened=opened, ticked=tuple(names[row] for row in rows if row < len(names)))
 
 
-def _row(job: TrainingJob, curve: Sequence[float], now: datetime) -> dict[str, Any]:
+def _columns(jobs: Sequence[TrainingJob | TuningJob]) -> list[str]:
+    """The metric is named where not all jobs have the same; otherwise it would only take room."""
+    usual = all(_metric(job) == OBJECTIVE for job in jobs)
+    names = ["Job", "Kind", "Status", "Progress", "Objective", "Best value", "Metric"]
+    return [*(name for name in names if name != "Metric" or not usual), "Duration", "Launched", "By", "Reason"]
+
+
+def _metric(job: TrainingJob | TuningJob) -> str:
+    return job.request.objective if isinstance(job, TuningJob) else OBJECTIVE
+
+
+def _move_selection(key: str, before: Sequence[str], names: Sequence[str]) -> None:
+    """Let the ticks stay with their jobs."""
+    state = st.session_state.get(key)
+    rows = state["selection"]["rows"] if state else []
+    cells = state["selection"]["cells"] if state else []
+    if not rows and not cells:
+        return
+    ticked = [before[row] for row in rows if row < len(before)]
+    clicked = [(before[row], column) for row, column in cells if row < len(before)]
+    st.session_state[key] = {
+        "selection": {
+            "rows": [names.index(name) for name in ticked if name in names],
+            "columns": [],
+            "cells": [(names.index(name), column) for name, column in clicked if name in names],
+        }
+    }
+
+
+def _row(job: TrainingJob | TuningJob, curve: Sequence[float], now: datetime) -> dict[str, Any]:
     length = job.duration(now)
     return {
         "Job": job.name,
+        "Kind": [kind_of(job)],
         "Status": status_cell(job.status),
-        "Progress": job.progress,
-        "Val accuracy": list(curve),
-        "Test accuracy": job.metrics.get("test_accuracy"),
+        "Progress": 100 * job.progress,
+        "Objective": list(curve) if len(curve) > 1 else [],  # one value has no course
+        "Best value": best_value(job),
+        "Metric": _metric(job),
         "Duration": duration(length) if length else "",
         "Launched": relative(job.created_at, now),
         "By": job.request.requested_by,

@@ -13,7 +13,7 @@ from streamlit.column_config import MultiselectColumn
 if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
 
-Colour = Literal["gray", "blue", "green", "orange", "red"]
+Colour = Literal["gray", "blue", "green", "orange", "red", "violet"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +80,8 @@ LOOKS: Final[Mapping[str, Look]] = {
     "Completed": _look("Completed", "check_circle", "\N{CHECK MARK}", "green"),
     "Failed": _look("Failed", "error", "\N{MULTIPLICATION X}", "red"),
     "Stopped": _look("Stopped", "stop_circle", "\N{BLACK SQUARE}", "gray"),
+    # a trial that a tuning job ended because others did better
+    "StoppedEarly": _look("Stopped early", "content_cut", "\N{BLACK SCISSORS}", "violet"),
     # how a deployment ended
     "Succeeded": _look("Succeeded", "task_alt", "\N{CHECK MARK}", "green"),
     "Unchanged": _look("Unchanged", "equal", "=", "gray"),

@@ -11,14 +11,14 @@ import streamlit as st
 from app import navigation, queries, theme
 from app.components.command_line import command_line
 from app.components.error_panel import error_panel
-from app.components.log_viewer import log_viewer
 from app.components.metric_chart import metric_chart
 from app.components.notice import notice
 from app.components.relative_time import duration, relative_time
 from app.context import backend
 from app.errors import shown
+from app.views.job_actions import versions_of
+from app.views.job_log import job_log
 from backend.domain.jobs import JobStatus, MetricPoint, TrainingJob
-from backend.domain.registry import ModelVersion
 from backend.domain.serving import Stage
 from backend.domain.training import epochs_of
 
@@ -49,8 +49,8 @@ def job_detail(job: TrainingJob) -> None:
         _artifacts(job)
 
 
-def versions_of(job: TrainingJob) -> Sequence[ModelVersion]:
-    return [version for version in queries.versions() if version.source_job == job.name]
+def job_link(label: str, name: str, icon: str) -> None:
+    st.page_link(navigation.JOBS.file, label=label, icon=icon, query_params={"job": name}, width="content")
 
 
 def _live(name: str, status_when_drawn: JobStatus) -> None:
@@ -68,10 +68,7 @@ def _live(name: str, status_when_drawn: JobStatus) -> None:
             _chart(job, points, _LOSSES, "job_loss", "nats")
         with right, theme.card("accuracy", "Accuracy"):
             _chart(job, points, _ACCURACIES, "job_accuracy", "share right")
-        with theme.card("log", "Log"):
-            tail = queries.log_tail(name)
-            cut = tail.size > len(tail.text.encode())
-            log_viewer(tail.text, key="job_log", file_name=f"{name}.log", read_all=lambda: _whole_log(name), cut=cut)
+        job_log(name, queries.log_tail(name), backend().training.read_log)
 
 
 def _numbers(job: TrainingJob) -> None:
@@ -120,25 +117,15 @@ def _chart(job: TrainingJob, points: Sequence[MetricPoint], names: dict[str, str
     )
 
 
-def _whole_log(name: str) -> str:
-    parts, offset = [], 0
-    while (chunk := backend().training.read_log(name, offset)).text:
-        parts.append(chunk.text)
-        offset = chunk.next_offset
-    return "".join(parts)
-
-
 def _artifacts(job: TrainingJob) -> None:
     relative_time(job.created_at, before="Launched")
     st.text(f"by {job.request.requested_by}, preset {job.request.preset}")
-    if origin := job.request.resumed_from:
-        st.page_link(
-            navigation.JOBS.file,
-            label=f"Resumed from {origin}",
-            icon=":material/resume:",
-            query_params={"job": origin},
-            width="content",
-        )
+    for words, origin, icon in (
+        ("Trial of", job.request.tuning_job, ":material/tune:"),
+        ("Resumed from", job.request.resumed_from, ":material/resume:"),
+    ):
+        if origin:
+            job_link(f"{words} {origin}", origin, icon)
     if job.archive:
         st.caption("Model archive (a Triton model repository)")
         st.code(job.archive, language=None, wrap_lines=True)
@@ -158,7 +145,7 @@ def _artifacts(job: TrainingJob) -> None:
 
 def _lineage(job: TrainingJob) -> None:
     """Job, version, endpoint: each a link, as far as it has come."""
-    registered = versions_of(job)
+    registered = versions_of(job.name)
     if not registered:
         return
     st.caption("Lineage")

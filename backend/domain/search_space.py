@@ -76,6 +76,8 @@ def value_list(name: str, values: Sequence[Value]) -> ParameterRange:
     """A list of values; raises as `parse_space`."""
     parameter = tunable(name)
     parsed = tuple(dict.fromkeys(parameter.parse(value) for value in values))
+    if not parsed:
+        raise InvalidInputError(f"The search space has no value of {name}.")
     if len(parsed) > MOST_VALUES:
         raise InvalidInputError(f"The search space has {len(parsed)} values of {name}; at most {MOST_VALUES}.")
     return ParameterRange(name=name, values=parsed)
@@ -137,4 +139,8 @@ def _some(parameter: Hyperparameter) -> Sequence[str]:
 
 
 def _short(value: Value) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """The shortest text that reads as this very value again."""
+    if not isinstance(value, float):
+        return str(value)
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)

@@ -1,0 +1,66 @@
+"""Launch, train mode: one training job, exactly, and the button."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from app import navigation, queries, theme
+from app.commands import train_command
+from app.components.command_line import command_line
+from app.components.hyperparameter_fields import hyperparameter_fields
+from app.context import backend
+from app.errors import shown
+from app.estimates import training_estimate
+from app.identity import actor, click_key, refusal
+from app.queries import Job
+from app.views.launch_parts import configuration_table, field_notes, filled_in_from, preset_control, queue, start_values
+from backend.domain.identity import Role
+from backend.domain.training import Value, resolve
+
+
+def train_form(source: Job | None) -> None:
+    """The form beside its summary; `source` is the job that it begins as a copy of."""
+    form, summary = st.columns([3, 2], gap="medium")
+    with form, theme.card("form", "Training job", stretch=True):
+        preset = preset_control(source)
+        base = resolve(preset, {})
+        filled_in_from(source, preset)
+        start, scope = start_values(source, preset)
+        values = hyperparameter_fields(start, scope, notes=field_notes())
+        name = st.text_input(
+            "Name", key="launch_name", max_chars=63, placeholder="made from the preset and the time", help="Optional."
+        ).strip()
+    with summary, theme.card("summary", "Exact configuration"):
+        _summary(preset, values, base, name)
+
+
+def _summary(preset: str, values: dict[str, Value], base: Mapping[str, Value], name: str) -> None:
+    changed = [key for key in values if values[key] != base[key]]
+    ordered = [*changed, *(key for key in values if key not in changed)]
+    configuration_table([(key, values[key], f"was {base[key]}" if key in changed else "") for key in ordered])
+    st.markdown(f":gray[:material/timer:] {training_estimate(queries.jobs(), values)}")
+    st.markdown(f":gray[:material/stacks:] {queue('Begins', 'Waits')}")
+    reason = refusal(Role.OPERATOR, "launch a training job")
+    if reason:
+        st.caption(f":material/lock: {reason}")
+    if st.button(
+        "Launch training",
+        type="primary",
+        icon=":material/rocket_launch:",
+        key="launch_submit",
+        width="stretch",
+        disabled=bool(reason),
+    ):
+        with shown("Launch the training job"):
+            job = backend().launching.train(
+                actor=actor(),
+                preset=preset,
+                overrides=values,
+                name=name,
+                key=click_key("train", preset, name, sorted(values.items())),
+            )
+            queries.forget_jobs()
+            st.switch_page(navigation.JOBS.file, query_params={"job": job.name})
+    command_line(train_command(preset, values, name))
