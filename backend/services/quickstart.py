@@ -69,12 +69,20 @@ class Quickstart:
         # Read again: it may have ended, and let go, between the two looks.
         operation = self._store.get(operation.id)
         if operation.status is OperationStatus.IN_PROGRESS:
+            now = self._clock()
+            steps = tuple(
+                replace(step, status=StepStatus.FAILED, detail="the process died here", ended_at=now)
+                if step.status is StepStatus.IN_PROGRESS
+                else step
+                for step in operation.steps
+            )
             operation = replace(
                 operation,
                 status=OperationStatus.INTERRUPTED,
-                ended_at=self._clock(),
+                steps=steps,
+                ended_at=now,
                 error="Its process died before it was done.",
-                hint="Take it up again: what was done is kept.",
+                hint="Retry: it goes on where it was.",
             )
             self._store.save(operation)
         return operation

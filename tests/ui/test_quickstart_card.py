@@ -66,7 +66,10 @@ def test_one_whose_process_died_is_retried_too(world: World) -> None:
     dead = ended_in(world, "train", OperationStatus.IN_PROGRESS, error="")
     world.backend.quickstart._store.save(replace(dead, ended_at=None, result={}))
     app = open_page()
-    assert "Its process died before it was done." in texts(app)
+    said = texts(app)
+    assert "Its process died before it was done." in said
+    assert "the process died here" in said
+    assert not any("Running" in str(element.value) for element in app.markdown)
     assert app.get_by_key("quickstart").label == "Retry from train"
 
 

@@ -62,14 +62,16 @@ class LocalEndpoints:
             state = EndpointStatus.CREATING if changing else EndpointStatus.NOT_DEPLOYED
             detail = "The first deployment is under way." if changing else "Nothing is deployed."
             return Endpoint(stage=stage, status=state, detail=detail)
-        served = _look(ports) if lives and ports else None
+        # Only while our own server is up: whoever took its port meanwhile may be another installation's Triton.
+        ours = lives and status is not None and status.takes_loads
+        served = _look(ports) if ours and ports else None
         state, detail = judge(wanted.model, served, status if lives else None, changing=changing)
         return Endpoint(
             stage=stage,
             status=state,
             wanted=wanted.model,
             served=served,
-            url=ports.url if ports and lives else "",
+            url=ports.url if ports and ours else "",
             since=wanted.since,
             detail=detail,
         )

@@ -140,6 +140,25 @@ def test_a_stage_without_a_runner_does_not_ask_whoever_is_at_its_address(
             stranger.accept()
 
 
+def test_a_stage_whose_own_server_is_not_up_does_not_take_a_stranger_for_it(
+    folder: EndpointFolder, tmp_path: Path
+) -> None:
+    """The runner lives and waits for its port, on which another installation's Triton listens."""
+    with socket.socket() as stranger, take_lock(folder.lock):
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        folder.want(WANTED)
+        said = f"Port {stranger.getsockname()[1]} is taken."
+        folder.say(RunnerStatus(state=RunnerState.FAILED, pid=1, takes_loads=False, detail=said))
+        folder.keep_ports(Ports(http=stranger.getsockname()[1], grpc=2, metrics=3))
+        endpoint = LocalEndpoints(tmp_path, tmp_path).describe(Stage.STAGING)
+        assert (endpoint.status, endpoint.served, endpoint.url) == (EndpointStatus.FAILED, None, "")
+        assert endpoint.detail == said
+        stranger.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            stranger.accept()
+
+
 def test_the_usual_ports_are_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint_ports, "is_taken", lambda _: False)
     assert choose_ports(Stage.STAGING).all == (18000, 18001, 18002)
