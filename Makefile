@@ -17,7 +17,7 @@ test: setup-test  ## set up if needed, run every test
 	@$(PY) -m pytest -q tests/integration tests/e2e
 
 test-fast: setup-test  ## unit and contract tests, under a minute
-	@$(PY) -m pytest -q -n 2 -m "not triton" tests/unit tests/contract tests/architecture
+	@$(PY) -m pytest -q -n 2 -m "not triton and not processes" tests/unit tests/contract tests/architecture
 
 check: setup-test  ## format, lint, types, layers
 	@$(PY) -m ruff format --check .
@@ -29,6 +29,8 @@ bench: setup-test  ## measure, side by side; writes docs/benchmarks.md
 	@$(PY) -m tests.bench.first_light
 	@$(PY) -m tests.bench.training
 	@$(PY) -m tests.bench.data
+	@$(PY) -m tests.bench.tuning
+	@$(PY) -m tests.bench.precision
 
 bench-ablation: setup-test  ## what each part of the preset accurate is worth; half an hour of CPU
 	@$(PY) -m tests.bench.ablation

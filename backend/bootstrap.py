@@ -21,6 +21,8 @@ from backend.adapters.local.operations import LocalOperations
 from backend.adapters.local.probes import local_probes
 from backend.adapters.local.registry import LocalRegistry
 from backend.adapters.local.training import LocalTraining
+from backend.adapters.local.tuning import LocalTuning
+from backend.adapters.local.tuning_store import TuningStore
 from backend.adapters.triton.load import TritonLoad
 from backend.domain.identity import Actor
 from backend.ports.audit import AuditLog
@@ -32,6 +34,7 @@ from backend.ports.probes import Probe
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
 from backend.ports.training import TrainingPlatform
+from backend.ports.tuning import TuningPlatform
 from backend.services.auditing import Auditor
 from backend.services.doctor import Doctor
 from backend.services.endpoints import Endpoints
@@ -40,6 +43,7 @@ from backend.services.prediction import PredictionService
 from backend.services.promotion import Promotion
 from backend.services.quickstart import Quickstart
 from backend.services.registration import Registration
+from backend.services.searching import Searching
 from backend.settings import ROOT, Settings
 
 
@@ -50,6 +54,7 @@ class Backend:
     settings: Settings
     actor: Actor
     training: TrainingPlatform
+    tuning: TuningPlatform
     registry: ModelRegistry
     serving: ServingPlatform
     deployments: DeploymentStore
@@ -57,6 +62,7 @@ class Backend:
     audit: AuditLog
     examples: HardExamples
     launching: Launching
+    searching: Searching
     registration: Registration
     promotion: Promotion
     prediction: PredictionService
@@ -74,14 +80,16 @@ def connect(settings: Settings) -> Backend:
     database = Database(home.database)
     serving = LocalEndpoints(settings.home, SERVING_ENVIRONMENT)
     environment = child_environment(settings)
+    jobs = JobStore(database, home)
+    slots = settings.max_parallel_jobs
+    training = LocalTraining(jobs, home, slots=slots, environment=environment)
     return assemble(
         settings,
         actor=Actor(name=getpass.getuser(), role=settings.role),
         home=home,
         database=database,
-        training=LocalTraining(
-            JobStore(database, home), home, slots=settings.max_parallel_jobs, environment=environment
-        ),
+        training=training,
+        tuning=LocalTuning(TuningStore(database), jobs, training, home, slots=slots, environment=environment),
         serving=serving,
         load=TritonLoad(),
         environment=environment,
@@ -104,6 +112,7 @@ def assemble(
     home: Home,
     database: Database,
     training: TrainingPlatform,
+    tuning: TuningPlatform,
     serving: ServingPlatform,
     load: LoadGenerator,
     environment: Mapping[str, str],
@@ -123,6 +132,7 @@ def assemble(
         settings=settings,
         actor=actor,
         training=training,
+        tuning=tuning,
         registry=registry,
         serving=serving,
         deployments=deployments,
@@ -130,6 +140,7 @@ def assemble(
         audit=audit,
         examples=examples,
         launching=launching,
+        searching=Searching(tuning, examples, auditor, _now),
         registration=registration,
         promotion=promotion,
         prediction=PredictionService(serving, examples, auditor, _now),

@@ -16,7 +16,7 @@ from app.errors import shown
 from app.identity import actor, click_key, refusal
 from backend.domain.identity import Role
 from backend.domain.jobs import JobStatus, TrainingJob
-from backend.domain.training import HYPERPARAMETERS, PRESETS, Hyperparameter, Value, resolve
+from backend.domain.training import HYPERPARAMETERS, PRESETS, Hyperparameter, Value, epochs_of, resolve
 
 _COMMON = ("epochs", "lr", "batch_size", "augmentation", "dataset", "seed")
 """Shown at once; the others behind a fold."""
@@ -98,7 +98,7 @@ def exact_configuration(values: Mapping[str, Value], preset: Mapping[str, Value]
 def estimate(preset: str, values: Mapping[str, Value]) -> str:
     """How long jobs like this one took here, or that none has run yet."""
     took = sorted(
-        (length.total_seconds() / int(job.request.hyperparameters["epochs"]))
+        (length.total_seconds() / epochs_of(job.request.hyperparameters))
         for job in queries.jobs()
         if job.status is JobStatus.COMPLETED
         and job.request.hyperparameters.get("model") == values["model"]
@@ -107,7 +107,7 @@ def estimate(preset: str, values: Mapping[str, Value]) -> str:
     )
     if not took:
         return "No job with this model has finished here yet: no estimate."
-    seconds = took[len(took) // 2] * int(values["epochs"])
+    seconds = took[len(took) // 2] * epochs_of(values)
     length = duration(datetime.fromtimestamp(seconds, UTC) - datetime.fromtimestamp(0, UTC))
     return f"About {length}, from {len(took)} finished {'job' if len(took) == 1 else 'jobs'} with this model."
 

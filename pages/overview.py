@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import navigation, queries, theme
-from app.components.relative_time import duration, relative
+from app.components.relative_time import duration, relative, relative_time
 from app.components.status_badge import status_badge
 from app.context import backend
 from app.errors import shown
@@ -22,9 +23,20 @@ from backend.domain.promotion import Outcome
 from backend.domain.registry import Approval, ModelVersion
 from backend.domain.serving import EndpointStatus, Stage
 
-REFRESH = "5s"
+REFRESH = "3s"  # with the age of what is cached, a fault is seen within five seconds
 FAILED_FOR = timedelta(hours=24)
-"""A failed job older than this no longer asks for attention here; the Jobs page keeps it."""
+"""What failed longer ago no longer asks for attention here; Jobs and Promote keep it."""
+
+BAD_ENDS = {
+    Outcome.INTERRUPTED: ("died midway", "Finish or undo"),
+    Outcome.FAILED: ("failed", "Read why"),
+    Outcome.ROLLED_BACK: ("was taken back by the platform", "Read why"),
+}
+"""What is said of a deployment that ended so, and where the link to it invites."""
+
+_DID_WIDTH = 130  # pixels, so that what it was done to stands in a column
+
+BAD_EVENTS = ("refused", "failed", "interrupted", Outcome.FAILED.value, Outcome.ROLLED_BACK.value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,28 +49,40 @@ class Need:
     address: dict[str, str]
 
 
+def needs_of_stage(stage: Stage, now: datetime) -> list[Need]:
+    """What waits for a person at one stage: an endpoint that is out of step, a deployment that ended badly."""
+    found = []
+    endpoint, history = queries.endpoint(stage), queries.deployments(stage)
+    wanted, last = endpoint.wanted, history[0] if history else None
+    changing = last is not None and last.outcome is Outcome.IN_PROGRESS
+    well = endpoint.in_step and endpoint.status not in (EndpointStatus.FAILED, EndpointStatus.UNKNOWN)
+    if wanted is not None and not changing and not well:
+        serves = f"serves v{endpoint.served.version}" if endpoint.served else f"is {endpoint.status.value}"
+        found.append(
+            Need(
+                text=f"{endpoint.name} should serve v{wanted.version} and {serves}.",
+                entry=navigation.ENDPOINTS,
+                label="Look at the endpoint",
+                address={"stage": stage.value},
+            )
+        )
+    if last is not None and last.outcome in BAD_ENDS:
+        told, label = BAD_ENDS[last.outcome]
+        # One that died midway waits for its Finish or Undo however long it takes.
+        if last.outcome is Outcome.INTERRUPTED or now - (last.ended_at or last.started_at) < FAILED_FOR:
+            found.append(
+                Need(
+                    text=f"The deployment of v{last.version} to {stage.value} {told}.",
+                    entry=navigation.PROMOTE,
+                    label=label,
+                    address={"version": str(last.version), "stage": stage.value, "deployment": last.id},
+                )
+            )
+    return found
+
+
 def needs(jobs: Sequence[TrainingJob], versions: Sequence[ModelVersion], now: datetime) -> list[Need]:
-    found = [
-        Need(
-            text=f"{stage.endpoint_name} should serve v{endpoint.wanted.version} and is {endpoint.status.value}.",
-            entry=navigation.PROMOTE,
-            label="Look at the endpoint",
-            address={},
-        )
-        for stage in Stage
-        if (endpoint := queries.endpoint(stage)).wanted is not None
-        and endpoint.status in (EndpointStatus.FAILED, EndpointStatus.UNKNOWN)
-    ]
-    found += [
-        Need(
-            text=f"The deployment of v{last.version} to {stage.value} died midway.",
-            entry=navigation.PROMOTE,
-            label="Finish or undo",
-            address={"version": str(last.version), "stage": stage.value, "deployment": last.id},
-        )
-        for stage in Stage
-        if (history := queries.deployments(stage)) and (last := history[0]).outcome is Outcome.INTERRUPTED
-    ]
+    found = [need for stage in Stage for need in needs_of_stage(stage, now)]
     found += [
         Need(
             text=f"Job {job.name} failed.",
@@ -104,12 +128,23 @@ def needs_strip(found: Sequence[Need]) -> None:
                 )
 
 
+def _row(key: str) -> DeltaGenerator:
+    """One line of a list: two containers are put into it, for the left and the right."""
+    return st.container(
+        horizontal=True,
+        horizontal_alignment="distribute",
+        vertical_alignment="center",
+        gap="small",
+        key=f"row_{key}",
+    )
+
+
 def active_jobs(jobs: Sequence[TrainingJob], now: datetime) -> None:
     active = [job for job in jobs if not job.status.is_terminal]
     shown_jobs = active or list(jobs[:3])
     with theme.card("active", "Running" if active else "Newest jobs", stretch=True):
         for job in shown_jobs[:5]:
-            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            with _row(f"job_{job.name}"):
                 st.page_link(
                     navigation.JOBS.file,
                     label=job.name,
@@ -132,7 +167,7 @@ def best_models(versions: Sequence[ModelVersion]) -> None:
             st.caption("Register a completed job: its accuracy appears here.")
         ranked = sorted(evaluated, key=lambda version: -version.evaluation.accuracy if version.evaluation else 0.0)
         for version in ranked[:5]:
-            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            with _row(f"version_{version.version}"):
                 st.page_link(
                     navigation.PROMOTE.file,
                     label=f"Version {version.version}",
@@ -151,21 +186,35 @@ def best_models(versions: Sequence[ModelVersion]) -> None:
 
 
 def recent_events(events: Sequence[AuditEvent], now: datetime) -> None:
-    """Absent when nothing was recorded yet: an empty grid says nothing."""
+    """Absent when nothing was recorded yet. Each leads to what it was done to."""
     if not events:
         return
     with theme.card("events", "Recent events"):
-        rows = [
-            {
-                "When": relative(event.at, now),
-                "Who": event.actor,
-                "Did": event.action,
-                "To": event.subject,
-                "Outcome": event.outcome,
-            }
-            for event in events[:8]
-        ]
-        st.dataframe(rows, hide_index=True, key="overview_events")
+        for number, event in enumerate(events[:8]):
+            with _row(f"event_{number}"):
+                with st.container(horizontal=True, width="content", gap="small", vertical_alignment="center"):
+                    st.text(f"{event.actor} · {event.action}", width=_DID_WIDTH)
+                    _subject_of(event)
+                with st.container(horizontal=True, width="content", gap="small", vertical_alignment="center"):
+                    if event.outcome in BAD_EVENTS:
+                        st.badge(event.outcome.capitalize(), color="red", icon=":material/error:")
+                    relative_time(event.at, now=now)
+
+
+def _subject_of(event: AuditEvent) -> None:
+    kind, _, name = event.subject.partition(" ")
+    deployment = str(event.after.get("deployment", ""))
+    addresses = {
+        "job": (navigation.JOBS, {"job": name}),
+        "version": (navigation.PROMOTE, {"version": name}),
+        "stage": (navigation.ENDPOINTS, {"stage": name}),
+    }
+    entry, address = addresses.get(kind, (navigation.DRAW, {}))
+    if deployment:
+        entry, address = navigation.PROMOTE, {"stage": name, "deployment": deployment}
+        if version := event.after.get("version"):
+            address["version"] = str(version)
+    st.page_link(entry.file, label=event.subject, icon=entry.icon, query_params=address, width="content")
 
 
 def begin_here() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -20,13 +21,13 @@ from app.identity import actor, refusal
 from app.views.deployment import deployment_view, start_deployment
 from app.views.stage_card import TITLES, stage_card
 from app.views.version_detail import version_detail
-from backend.domain.promotion import Deployment, DeploymentKind, DeploymentPlan
+from backend.domain.promotion import Deployment, DeploymentKind, DeploymentPlan, Outcome
 from backend.domain.registry import ModelVersion
 from backend.domain.serving import EndpointStatus, ServedModel, Stage
 from backend.errors import RefusedError
 from backend.services.promotion import NOTHING
 
-REFRESH = "5s"
+REFRESH = "3s"
 
 
 def chosen_version(versions: Sequence[ModelVersion]) -> ModelVersion:
@@ -62,14 +63,11 @@ def chosen_stage() -> Stage:
 
 
 def registry_table(versions: Sequence[ModelVersion]) -> None:
-    now = datetime.now(UTC)
     rows = [
         {
             "Version": version.version,
             "Accuracy": version.evaluation.accuracy * 100 if version.evaluation else None,
             "Approval": status_cell(version.approval),
-            "Job": version.source_job,
-            "Registered": relative(version.created_at, now),
         }
         for version in versions[:100]
     ]
@@ -94,15 +92,10 @@ def plan_card(plan: DeploymentPlan) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             st.metric("Serves now", served_name(serving), width="content")
             st.markdown(":material/arrow_forward:", width="content")
-            st.metric("Will serve", f"v{version.version}", width="content")
-        evaluation = version.evaluation
-        incumbent = next((v for v in queries.versions() if serving and v.version == serving.version), None)
-        if evaluation and incumbent and incumbent.evaluation and not plan.changes_nothing:
-            if incumbent.evaluation.test_sha256 == evaluation.test_sha256:
-                difference = (evaluation.accuracy - incumbent.evaluation.accuracy) * 100
-                st.caption(f"Accuracy {difference:+.2f} points on the same test set.")
-            else:
-                st.caption("The two were evaluated on different test sets: their accuracies cannot be compared.")
+            st.metric("Would serve", f"v{version.version}", width="content")
+        difference = compared(plan)
+        if difference:
+            st.caption(difference)
         took = [d.ended_at - d.started_at for d in queries.deployments(stage) if d.ended_at and d.outcome.is_good]
         st.caption(f"Usually takes {duration(took[0])}." if took else "Takes some seconds: a Triton is started for it.")
         st.caption("The old version answers until the new one was seen to; if it fails, the old one stays.")
@@ -123,6 +116,7 @@ def plan_card(plan: DeploymentPlan) -> None:
                     verb=f"Promote v{version.version}",
                     consequences=[
                         f"Production serves {served_name(serving)} now and v{version.version} then.",
+                        *([difference] if difference else []),
                         "No request fails while it changes; rolling back is one click.",
                     ],
                     apply=lambda: start_deployment(plan),
@@ -133,11 +127,43 @@ def plan_card(plan: DeploymentPlan) -> None:
                     start_deployment(plan)
                     st.rerun()
         expected = serving.sha256 if serving else NOTHING
-        command_line(f"python -m backend promote {version.version} --to {stage.value} --expected {expected}")
+        command = f"python -m backend promote {version.version} --to {stage.value} --expected {expected}"
+        if queries.deployments(stage):
+            rollback_button(stage)
+            command += f"\npython -m backend rollback --stage {stage.value}"
+        command_line(command)
+
+
+def compared(plan: DeploymentPlan) -> str:
+    """How the version differs from what serves, in a sentence; empty when there is nothing to compare."""
+    evaluation, serving = plan.version.evaluation, plan.serving
+    incumbent = next((v for v in queries.versions() if serving and v.version == serving.version), None)
+    if evaluation is None or incumbent is None or incumbent.evaluation is None or plan.changes_nothing:
+        return ""
+    if incumbent.evaluation.test_sha256 != evaluation.test_sha256:
+        return "The two were evaluated on different test sets: their accuracies cannot be compared."
+    difference = (evaluation.accuracy - incumbent.evaluation.accuracy) * 100
+    return f"Accuracy {difference:+.2f} points on the same test set."
+
+
+def under_way(stage: Stage) -> str:
+    """Why the stage cannot be changed at this moment; empty when it can."""
+    history = queries.deployments(stage)
+    if history and history[0].outcome is Outcome.IN_PROGRESS:
+        return f"{history[0].requested_by} is changing {stage.value}: deployment {history[0].id} is under way."
+    followed = st.query_params.get("deployment", "")
+    ours = re.fullmatch(rf"{stage.value}-v[0-9]+-[0-9a-f]{{8}}", followed)  # addresses are anybody's
+    # Started, and not yet in the history: its process is coming up. One that is there may end a moment after it.
+    known = any(deployment.id == followed for deployment in history)
+    if ours and not known and backend().operations.is_running(followed):
+        return f"Deployment {followed} is starting."
+    return ""
 
 
 def blocked(plan: DeploymentPlan) -> str:
     """Why the plan cannot be applied; empty when it can."""
+    if busy := under_way(plan.stage):
+        return busy
     if plan.changes_nothing and queries.endpoint(plan.stage).status is EndpointStatus.IN_SERVICE:
         return f"{plan.stage.value.capitalize()} serves this version already."
     try:
@@ -152,12 +178,24 @@ def rollback_button(stage: Stage) -> None:
     try:
         plan = backend().promotion.rollback_plan(stage)
     except RefusedError as error:
-        st.button("Roll back", key="rollback_submit", icon=":material/undo:", disabled=True, help=error.message)
+        st.button(
+            "Roll back",
+            key="rollback_submit",
+            icon=":material/undo:",
+            disabled=True,
+            help=error.message,
+            width="stretch",
+        )
         return
-    reason = refusal(backend().promotion.needed_role(stage), f"roll back {stage.value}") or None
+    reason = under_way(stage) or refusal(backend().promotion.needed_role(stage), f"roll back {stage.value}") or None
     target = f"v{plan.version.version}"
     if st.button(
-        f"Roll back to {target}", key="rollback_submit", icon=":material/undo:", disabled=bool(reason), help=reason
+        f"Roll back to {target}",
+        key="rollback_submit",
+        icon=":material/undo:",
+        disabled=bool(reason),
+        help=reason,
+        width="stretch",
     ):
         confirm(
             question=f"Roll back {stage.value} to {target}?",
@@ -169,7 +207,6 @@ def rollback_button(stage: Stage) -> None:
             apply=lambda: start_deployment(plan, DeploymentKind.ROLLBACK),
             icon=":material/undo:",
         )
-    command_line(f"python -m backend rollback --stage {stage.value}")
 
 
 def history_table(history: Sequence[Deployment]) -> None:
@@ -228,11 +265,15 @@ with shown("Show the versions"):
         )
     else:
         # Lanes, left to right: what there is, what is tried, what everybody gets.
-        lane, lanes = st.columns([1, 2], gap="medium")
+        lane, lanes = st.columns([5, 8], gap="medium")
         with lane, theme.card("registry", "Registry", stretch=True):
             registry_table(versions)
         with lanes:
             live_stages()
+        followed = st.query_params.get("deployment", "")
+        if followed:  # first, so that whoever has just clicked sees what it does
+            with theme.card("deployment", "Deployment"):
+                deployment_view(followed)
         with st.container(horizontal=True, vertical_alignment="bottom"):
             version = chosen_version(versions)
             stage = chosen_stage()
@@ -241,12 +282,7 @@ with shown("Show the versions"):
             version_detail(version)
         with right:
             plan_card(backend().promotion.plan(stage, version.version))
-        followed = st.query_params.get("deployment", "")
-        if followed:
-            with theme.card("deployment", "Deployment"):
-                deployment_view(followed)
         history = queries.deployments(stage)
         if history:
             with theme.card("history", f"History of {stage.value}"):
                 history_table(history)
-                rollback_button(stage)

@@ -11,6 +11,7 @@ from app import navigation, queries
 from app.components.command_line import command_line
 from app.components.confirm import confirm
 from app.components.error_panel import error_panel
+from app.components.relative_time import relative
 from app.components.step_list import step_list
 from app.context import backend
 from app.errors import shown
@@ -132,6 +133,11 @@ def _live(deployment_id: str, ended_when_drawn: bool) -> None:
             queries.endpoint.clear()
             queries.deployments.clear()
             st.rerun(scope="app")
+        stage, previous = deployment.stage.value, deployment.previous
+        begun = f"{deployment.requested_by}, {relative(deployment.started_at, datetime.now(UTC))}"
+        verb = "Promote" if deployment.kind is DeploymentKind.PROMOTE else "Roll back to"
+        was = f"v{previous.version}" if previous else "nothing"
+        st.text(f"{verb} v{deployment.version} on {stage}, which served {was} ({begun})")
         step_list(deployment.steps, key=deployment.id, now=datetime.now(UTC))
         _ending(deployment)
 
@@ -161,9 +167,15 @@ def _ending(deployment: Deployment) -> None:
         kept = f"Version {previous.version} still serves." if previous else "Nothing is served."
         if deployment.outcome is Outcome.INTERRUPTED:
             kept = "What serves now is on the Endpoints page."
-        error_panel(
+        with error_panel(
             key=f"deployment_{deployment.id}",
             what=f"Version {deployment.version} was not deployed to {stage}. {kept}",
             why=deployment.error,
             next_step=deployment.hint,
-        )
+        ):
+            st.page_link(
+                navigation.ENDPOINTS.file,
+                label="Look at the endpoint",
+                icon=navigation.ENDPOINTS.icon,
+                query_params={"stage": stage},
+            )

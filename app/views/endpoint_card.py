@@ -9,6 +9,7 @@ import streamlit as st
 from app import navigation, queries, theme
 from app.components.command_line import command_line
 from app.components.error_panel import error_panel
+from app.components.figures import Figure, figures
 from app.components.notice import notice
 from app.components.relative_time import relative_time
 from app.components.status_badge import status_badge
@@ -20,8 +21,6 @@ from app.views.stage_card import TITLES
 from backend.domain.promotion import Outcome
 from backend.domain.serving import Endpoint, EndpointMetrics, EndpointStatus, ServedModel, Stage
 from backend.services.endpoints import LOADING_ROLE
-
-_FIGURE_WIDTH = 101  # pixels
 
 
 def endpoint_card(stage: Stage) -> None:
@@ -98,7 +97,7 @@ def _numbers(stage: Stage) -> None:
         st.caption("No numbers yet.")
         return
     look = live.look
-    _metrics(look, live.per_second)
+    _metrics(stage, look, live.per_second)
     moment = f"as of {look.at.astimezone(UTC):%H:%M:%S} UTC"
     if live.trouble:
         st.markdown(f":orange[:material/history: {moment}; since then its server does not say.]")
@@ -111,22 +110,21 @@ def _numbers(stage: Stage) -> None:
         )
 
 
-def _metrics(look: EndpointMetrics, rate: float | None) -> None:
+def _metrics(stage: Stage, look: EndpointMetrics, rate: float | None) -> None:
     last_minute = "On the server, without the network, in the last minute."
-    figures = (
-        ("Requests/s", "–" if rate is None else f"{rate:,.{0 if rate >= 100 else 1}f}", "Between the last two looks."),
-        ("p50", milliseconds(look.p50_ms), last_minute),
-        ("p95", milliseconds(look.p95_ms), last_minute),
-        ("p99", milliseconds(look.p99_ms), last_minute),
-        ("Errors", f"{look.failed:,}", "Of the model; Triton does not count requests that it refuses."),
-        ("Queue", milliseconds(look.queue_ms), "Mean wait of a request since this version was loaded."),
-        ("CPU", "–" if look.cpu is None else f"{look.cpu:.0%}", "Of the whole machine."),
-        ("Memory", _gb(look.memory_used), f"Used on the whole machine, of {_gb(look.memory_total)}."),
+    entries = (
+        Figure(
+            "Requests/s", "–" if rate is None else f"{rate:,.{0 if rate >= 100 else 1}f}", "Between the last two looks."
+        ),
+        Figure("p50", milliseconds(look.p50_ms), last_minute),
+        Figure("p95", milliseconds(look.p95_ms), last_minute),
+        Figure("p99", milliseconds(look.p99_ms), last_minute),
+        Figure("Errors", f"{look.failed:,}", "Of the model; Triton does not count requests that it refuses."),
+        Figure("Queue", milliseconds(look.queue_ms), "Mean wait of a request since this version was loaded."),
+        Figure("CPU", "–" if look.cpu is None else f"{look.cpu:.0%}", "Of the whole machine."),
+        Figure("Memory", _gb(look.memory_used), f"Used on the whole machine, of {_gb(look.memory_total)}."),
     )
-    # Of one width, so that the numbers stand under each other: four in a row, three on a phone.
-    with st.container(horizontal=True, gap="small"):
-        for label, value, explained in figures:
-            st.metric(label, value, help=explained, width=_FIGURE_WIDTH)
+    figures(entries, key=f"endpoint_{stage.value}")
 
 
 def _gb(size: int | None) -> str:

@@ -10,7 +10,9 @@ import streamlit as st
 from app import theme
 from app.components.command_line import command_line
 from app.components.error_panel import error_panel
+from app.components.figures import Figure, figures
 from app.context import backend
+from app.endpoint_numbers import milliseconds
 from app.errors import shown
 from app.identity import click_key, refusal
 from app.views.operation_answer import operation_answer
@@ -85,15 +87,14 @@ def _live(operation: str, running_when_drawn: bool) -> None:
 
 
 def _result(document: dict[str, Any]) -> None:
-    figures = (
-        ("Requests/s", f"{document['per_second']:,.0f}"),
-        ("p50", _ms(document["p50_ms"])),
-        ("p99", _ms(document["p99_ms"])),
-        ("Failed", f"{document['failed']:,}"),
+    entries = (
+        Figure("Requests/s", f"{document['per_second']:,.0f}"),
+        Figure("p50", milliseconds(document["p50_ms"])),
+        Figure("p99", milliseconds(document["p99_ms"])),
+        Figure("Failed", f"{document['failed']:,}"),
     )
-    with st.container(horizontal=True, gap="small", key="loadtest_result"):
-        for label, value in figures:
-            st.metric(label, value, width=101)
+    with st.container(key="loadtest_result"):
+        figures(entries, key="loadtest")
     versions = " and ".join(f"v{version}" for version in document["versions"]) or "No version"
     st.caption(
         f"{versions} answered {document['requests'] - document['failed']:,} of {document['requests']:,} requests over "
@@ -101,7 +102,3 @@ def _result(document: dict[str, Any]) -> None:
     )
     for kind, count in document["failures"].items():
         st.text(f"{count:,} × {kind}")
-
-
-def _ms(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f} ms"

@@ -20,6 +20,7 @@ from app.errors import shown
 from backend.domain.jobs import JobStatus, MetricPoint, TrainingJob
 from backend.domain.registry import ModelVersion
 from backend.domain.serving import Stage
+from backend.domain.training import epochs_of
 
 REFRESH = "2s"
 _LOSSES = {"training": "train_loss", "validation": "val_loss"}
@@ -94,7 +95,7 @@ def _progress_text(job: TrainingJob) -> str:
     if job.status is JobStatus.PENDING:
         return "Waiting for a slot. You may leave this page."
     epoch = job.metrics.get("epoch")
-    of = f"epoch {math.ceil(epoch)} of {job.request.hyperparameters['epochs']}" if epoch else "starting"
+    of = f"epoch {math.ceil(epoch)} of {epochs_of(job.request.hyperparameters)}" if epoch else "starting"
     took = job.duration(datetime.now(UTC))
     left = f", about {duration(took / job.progress - took)} left" if took and job.progress > 0.1 else ""
     return f"{job.progress:.0%}, {of}{left}. You may leave this page."
@@ -102,7 +103,6 @@ def _progress_text(job: TrainingJob) -> str:
 
 def _chart(job: TrainingJob, points: Sequence[MetricPoint], names: dict[str, str], key: str, unit: str) -> None:
     """Over passes, in fractions of one: reports within an epoch and at its end lie on one axis."""
-    epochs = float(job.request.hyperparameters["epochs"])
     series = {
         label: [(p.values["epoch"], p.values[name]) for p in points if {name, "epoch"} <= p.values.keys()]
         for label, name in names.items()
@@ -116,7 +116,7 @@ def _chart(job: TrainingJob, points: Sequence[MetricPoint], names: dict[str, str
         key=key,
         x_name="epoch",
         y_name=unit,
-        x_range=(0, epochs),
+        x_range=(0, float(epochs_of(job.request.hyperparameters))),
     )
 
 

@@ -16,6 +16,8 @@ from app.errors import shown
 from app.identity import actor, refusal
 from backend.domain.identity import Role
 from backend.domain.operations import Operation, OperationStatus
+from backend.domain.serving import Stage
+from backend.domain.steps import StepStatus
 
 PRESET = "fast"
 REFRESH = "1s"
@@ -53,7 +55,9 @@ def follow(operation: Operation) -> None:
                 why=operation.error,
                 next_step=operation.hint,
             )
-            _button("Take it up again", ":material/resume:")
+            died_in = next((step.name for step in operation.steps if step.status is not StepStatus.COMPLETED), "")
+            _button(f"Retry from {died_in}" if died_in else "Retry", ":material/replay:")
+            command_line(f"python -m backend quickstart --preset {PRESET}")
 
 
 def finished(operation: Operation) -> None:
@@ -80,3 +84,28 @@ def _live(status_when_drawn: OperationStatus) -> None:
         if operation.status is OperationStatus.IN_PROGRESS:
             elapsed = duration(now - operation.started_at)
             st.caption(f"{elapsed} so far, about two minutes in all. You may leave this page; it goes on.")
+        _made(operation)
+
+
+def _made(operation: Operation) -> None:
+    """Where what has been made so far can be looked at."""
+    made, version = operation.result, str(operation.result.get("version", ""))
+    links = [
+        (navigation.JOBS, f"{made.get('job')}", {"job": str(made.get("job", ""))}),
+        (navigation.PROMOTE, f"Version {version}", {"version": version}),
+        *(
+            (navigation.PROMOTE, str(made[stage.value]), {"stage": stage.value, "deployment": str(made[stage.value])})
+            for stage in Stage
+            if stage.value in made
+        ),
+    ]
+    with st.container(horizontal=True, key="quickstart_links"):
+        for entry, label, address in links:
+            if all(address.values()):
+                st.page_link(
+                    entry.file,
+                    label=label,
+                    icon=entry.icon,
+                    query_params=address if entry is navigation.JOBS else {"version": version, **address},
+                    width="content",
+                )

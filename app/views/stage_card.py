@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import streamlit as st
 
 from app import navigation, queries, theme
+from app.components.figures import Figure, figures
 from app.components.notice import notice
 from app.components.relative_time import relative_time
 from app.components.status_badge import status_badge
@@ -17,16 +16,19 @@ from backend.domain.serving import EndpointStatus, ServedModel, Stage
 TITLES = {Stage.STAGING: "Staging", Stage.PROD: "Production"}
 
 
-_FIGURE_WIDTH: Final = 101  # pixels: four in a row, three on a phone
-
-
 def stage_card(stage: Stage, *, live: bool = False) -> None:
     """`live` adds how its server does and where to go from here."""
     endpoint = queries.endpoint(stage)
     with theme.card(f"stage_{stage.value}", stretch=True):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.subheader(TITLES[stage], anchor=False, width="content")
+            with st.container(horizontal=True, width="content", gap="small", vertical_alignment="center"):
+                st.subheader(TITLES[stage], anchor=False, width="content")
+                if live and endpoint.current is not None:
+                    st.badge(f"v{endpoint.current.version}", color="blue", icon=":material/inventory_2:")
             status_badge(endpoint.status)
+        if endpoint.status is EndpointStatus.CREATING:
+            st.caption(endpoint.detail)
+            return
         if endpoint.wanted is None:
             st.caption("Nothing is deployed yet. Choose an approved version and promote it.")
             st.page_link(navigation.PROMOTE.file, label="Promote a version", icon=navigation.PROMOTE.icon)
@@ -55,20 +57,34 @@ def _figures(stage: Stage, version: int) -> None:
     evaluation = found.evaluation if found else None
     now = numbers(stage)
     rate = now.per_second if now else None
-    figures = (
-        ("Version", f"v{version}", None),
-        ("Accuracy", f"{evaluation.accuracy:.2%}" if evaluation else "–", "On the test set, of the exported file."),
-        ("Requests/min", "–" if rate is None else f"{60 * rate:,.0f}", "Between the last two looks."),
-        ("p95", milliseconds(now.look.p95_ms if now else None), "On the server, in the last minute."),
-        ("Errors", f"{now.look.failed:,}" if now else "–", "Since this version was loaded."),
+    figures(
+        [
+            Figure(
+                "Accuracy",
+                f"{evaluation.accuracy:.2%}" if evaluation else "–",
+                "On the test set, of the exported file.",
+            ),
+            Figure(
+                "Requests/min",
+                "–" if rate is None else f"{60 * rate:,.0f}",
+                "Between the last two looks. The supervisor's own checks, one a second, are among them.",
+            ),
+            Figure("p95", milliseconds(now.look.p95_ms if now else None), "On the server, in the last minute."),
+            Figure("Errors", f"{now.look.failed:,}" if now else "–", "Since this version was loaded."),
+        ],
+        key=f"stage_{stage.value}",
     )
-    with st.container(horizontal=True, gap="small"):
-        for label, value, explained in figures:
-            st.metric(label, value, help=explained, width=_FIGURE_WIDTH)
 
 
 def _ways_on(stage: Stage, serving: ServedModel) -> None:
     address = {"stage": stage.value}
+    st.page_link(
+        navigation.ENDPOINTS.file,
+        label="Endpoint",
+        icon=navigation.ENDPOINTS.icon,
+        query_params=address,
+        width="content",
+    )
     st.page_link(
         navigation.PROMOTE.file, label="Promote", icon=navigation.PROMOTE.icon, query_params=address, width="content"
     )

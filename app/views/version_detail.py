@@ -6,12 +6,13 @@ import streamlit as st
 
 from app import navigation, queries, theme
 from app.components.command_line import command_line
+from app.components.figures import Figure, figures
 from app.components.relative_time import relative_time
 from app.components.status_badge import status_badge
 from app.context import backend
 from app.errors import shown
 from app.identity import actor, refusal
-from backend.domain.evaluation import Evaluation
+from backend.domain.evaluation import Evaluation, Performance
 from backend.domain.identity import Role
 from backend.domain.registry import Approval, ModelVersion
 
@@ -39,19 +40,19 @@ def version_detail(version: ModelVersion) -> None:
 
 
 def _evaluation(evaluation: Evaluation, size_bytes: int) -> None:
-    with st.container(horizontal=True, gap="large"):
-        st.metric("Accuracy", f"{evaluation.accuracy:.2%}", width="content")
-        if evaluation.freehand is not None:
-            st.metric(
-                "Drawings",
-                f"{evaluation.freehand.accuracy:.2%}",
-                width="content",
-                help=f"Of {evaluation.freehand.n:,} made-up drawings in styles that no training saw, right.",
-            )
-        st.metric("Loss", f"{evaluation.loss:.4f}", width="content")
-        st.metric("Test images", f"{evaluation.n:,}", width="content")
-        st.metric("Archive", f"{size_bytes / 1024:,.0f} KiB", width="content")
-    st.caption(f"Recall by digit, on the test set of {evaluation.dataset} ({evaluation.test_sha256[:12]})")
+    drawings = evaluation.freehand
+    entries = [Figure("Accuracy", f"{evaluation.accuracy:.2%}", "Of the test images, by the exported file.")]
+    if drawings is not None:
+        styles = f"Of {drawings.n:,} made-up drawings in styles that no training saw, right."
+        entries.append(Figure("Drawings", f"{drawings.accuracy:.2%}", styles))
+    entries.append(Figure("Loss", f"{evaluation.loss:.4f}", "Cross-entropy on the test images, in nats."))
+    entries.append(Figure("Archive", f"{size_bytes / 1024:,.0f} KiB", "As it is stored and shipped."))
+    if evaluation.performance is not None:
+        entries += _performance(evaluation.performance)
+    figures(entries, key="version")
+    st.caption(
+        f"Recall by digit, on the {evaluation.n:,} test images of {evaluation.dataset} ({evaluation.test_sha256[:12]})"
+    )
     recall = evaluation.per_class_recall
     lowest = min(range(10), key=recall.__getitem__)
     st.echarts_chart(
@@ -76,6 +77,18 @@ def _evaluation(evaluation: Evaluation, size_bytes: int) -> None:
         alt=f"Recall in percent by digit: {', '.join(f'{d}: {100 * share:.1f}' for d, share in enumerate(recall))}. "
         f"Lowest is {lowest}.",
     )
+
+
+def _performance(performance: Performance) -> list[Figure]:
+    """What the exported file is, and how fast it ran where it was trained."""
+    where = "with one thread on the machine that trained it, without a server."
+    size = f"Of the exported file, which has {performance.file_bytes / 1024:,.0f} KiB."
+    latency = f"Median of one image, {where} 99 of 100 took less than {performance.latency_p99_ms:.3g} ms."
+    return [
+        Figure("Precision", performance.precision, size),
+        Figure("Latency", f"{performance.latency_p50_ms:.3g} ms", latency),
+        Figure("Throughput", f"{performance.images_per_second:,.0f}/s", f"Images per second in batches of 64, {where}"),
+    ]
 
 
 def _decision(version: ModelVersion) -> None:

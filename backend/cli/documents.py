@@ -16,6 +16,7 @@ from backend.domain.promotion import Deployment
 from backend.domain.registry import ModelVersion
 from backend.domain.serving import Endpoint, ServedModel, Stage
 from backend.domain.steps import Step
+from backend.domain.tuning import Trial, TuningJob
 
 Document = dict[str, Any]
 Answer = tuple[Any, str, int]
@@ -38,9 +39,56 @@ def job_document(job: TrainingJob) -> Document:
         "metrics": dict(job.metrics),
         "notices": list(job.notices),
         "resumed_from": job.request.resumed_from,
+        "tuning_job": job.request.tuning_job,
         "archive": job.archive,
         "sha256": job.sha256,
         "run": job.run,
+    }
+
+
+def tuning_document(job: TuningJob) -> Document:
+    request = job.request
+    return {
+        "name": job.name,
+        "kind": job.kind.value,
+        "status": job.status.value,
+        "preset": request.preset,
+        "hyperparameters": dict(request.hyperparameters),
+        "space": [parameter.text for parameter in request.space],
+        "strategy": request.strategy.value,
+        "objective": request.objective,
+        "direction": request.direction.value,
+        "max_jobs": request.max_jobs,
+        "max_parallel": request.max_parallel,
+        "early_stopping": request.early_stopping,
+        "seed": request.seed,
+        "warm_start_from": request.warm_start_from,
+        "requested_by": request.requested_by,
+        "created_at": time_text(job.created_at),
+        "started_at": time_text(job.started_at),
+        "ended_at": time_text(job.ended_at),
+        "failure_reason": job.failure_reason,
+        "progress": job.progress,
+        "metrics": {} if job.best_trial is None else {request.objective: job.best_trial.value},
+        "notices": list(job.notices),
+        "resumed_from": request.resumed_from,
+        "epochs_saved": job.epochs_saved,
+        "best_trial": None if job.best_trial is None else trial_document(job.best_trial),
+        "trials": [trial_document(trial) for trial in job.trials],
+    }
+
+
+def trial_document(trial: Trial) -> Document:
+    return {
+        "number": trial.number,
+        "job": trial.job,
+        "status": trial.status.value,
+        "value": trial.value,
+        "hyperparameters": dict(trial.hyperparameters),
+        "stopped_early": trial.stopped_early,
+        "epochs": trial.epochs,
+        "planned_epochs": trial.planned_epochs,
+        "failure_reason": trial.failure_reason,
     }
 
 
@@ -70,6 +118,7 @@ def evaluation_document(evaluation: Evaluation) -> Document:
         "dataset": evaluation.dataset,
         "n": evaluation.n,
         "freehand": None if evaluation.freehand is None else asdict(evaluation.freehand),
+        "performance": None if evaluation.performance is None else asdict(evaluation.performance),
     }
 
 

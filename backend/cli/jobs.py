@@ -1,30 +1,36 @@
-"""train, jobs."""
+"""train, jobs: whatever kind of job it is."""
 
 from __future__ import annotations
 
 import sys
 import time
 from argparse import Namespace
+from contextlib import suppress
 from typing import Any, Final
 
 from backend.bootstrap import Backend
-from backend.cli.documents import Answer, Document, job_document, neutral, table
+from backend.cli import tuning
+from backend.cli.documents import Answer, Document, job_document, neutral, table, tuning_document
+from backend.cli.options import settings
 from backend.domain.jobs import JobStatus, TrainingJob
-from backend.domain.training import Value
-from backend.errors import InvalidInputError
+from backend.domain.tuning import StopMode, TuningJob
+from backend.errors import InvalidInputError, NotFoundError
 
 POLL_SECONDS: Final = 1.0
-_SHORTHANDS: Final = ("epochs", "lr", "batch_size", "dataset", "limit", "seed", "export")
+_SHORTHANDS: Final = ("epochs", "lr", "batch_size", "dataset", "limit", "seed", "train_precision", "export")
 
 
 def train(backend: Backend, options: Namespace) -> Answer:
+    short = {name: value for name in _SHORTHANDS if (value := getattr(options, name)) is not None}
     job = backend.launching.train(
-        actor=backend.actor, preset=options.preset, overrides=_overrides(options), name=options.name
+        actor=backend.actor, preset=options.preset, overrides={**settings(options.set), **short}, name=options.name
     )
     return _launched(backend, job, options)
 
 
 def resume(backend: Backend, options: Namespace) -> Answer:
+    if isinstance(_find(backend, options.name), TuningJob):
+        return tuning.launched(backend, backend.searching.resume(options.name, actor=backend.actor), options)
     return _launched(backend, backend.launching.resume(options.name, actor=backend.actor), options)
 
 
@@ -47,33 +53,40 @@ def _launched(backend: Backend, job: TrainingJob, options: Namespace) -> Answer:
 
 
 def list_jobs(backend: Backend, options: Namespace) -> Answer:
-    jobs = backend.training.list_jobs()
+    """Training and tuning jobs, newest first; a tuning job's trials are among them."""
+    jobs: list[TrainingJob | TuningJob] = [*backend.training.list_jobs(), *backend.tuning.list_jobs()]
+    jobs.sort(key=lambda job: job.created_at, reverse=True)
     rows = [
         {
             "job": job.name,
+            "kind": job.kind.value,
             "status": job.status.value,
             "progress": f"{job.progress:.0%}",
-            "accuracy": _metric(job, "test_accuracy"),
+            "accuracy": _metric(job, "test_accuracy") if isinstance(job, TrainingJob) else tuning.best_value(job),
             "created": f"{job.created_at:%Y-%m-%d %H:%M:%S}Z",
             "reason": job.failure_reason.split("\n")[0][:80],
         }
         for job in jobs
     ]
     empty = "No jobs yet. Launch one: python -m backend train --preset fast"
-    return [job_document(job) for job in jobs], table(rows, empty), 0
+    documents = [job_document(job) if isinstance(job, TrainingJob) else tuning_document(job) for job in jobs]
+    return documents, table(rows, empty), 0
 
 
 def show(backend: Backend, options: Namespace) -> Answer:
-    job = backend.training.describe(options.name)
+    job = _find(backend, options.name)
+    if isinstance(job, TuningJob):
+        return tuning_document(job), tuning.summary(job), 0
     return job_document(job), _summary(job), 0
 
 
 def logs(backend: Backend, options: Namespace) -> Answer:
     """With `--follow`, prints as the job writes, until it has ended."""
+    platform = backend.tuning if isinstance(_find(backend, options.name), TuningJob) else backend.training
     offset, parts = 0, []
     while True:
-        ended = backend.training.describe(options.name).status.is_terminal
-        while (chunk := backend.training.read_log(options.name, offset)).text:
+        ended = platform.describe(options.name).status.is_terminal
+        while (chunk := platform.read_log(options.name, offset)).text:
             offset = chunk.next_offset
             parts.append(chunk.text)
             if options.follow and not options.json:
@@ -86,19 +99,24 @@ def logs(backend: Backend, options: Namespace) -> Answer:
 
 
 def stop(backend: Backend, options: Namespace) -> Answer:
-    job = backend.launching.stop(options.name, actor=backend.actor)
+    job = _find(backend, options.name)
+    if isinstance(job, TuningJob):
+        mode = StopMode.AFTER_RUNNING if options.after_running else StopMode.NOW
+        job = backend.searching.stop(job.name, mode, actor=backend.actor)
+        return tuning_document(job), f"{job.name}: {job.status.value}, {mode.value}", 0
+    if options.after_running:
+        raise InvalidInputError(
+            f"'{job.name}' is a training job: it has no trials to wait for.", hint="Leave out --after-running."
+        )
+    job = backend.launching.stop(job.name, actor=backend.actor)
     return job_document(job), f"{job.name}: {job.status.value}", 0
 
 
-def _overrides(options: Namespace) -> dict[str, Value]:
-    overrides: dict[str, Value] = {}
-    for pair in options.set:
-        name, separator, value = pair.partition("=")
-        if not separator:
-            raise InvalidInputError(f"--set is '{pair}'; expected KEY=VALUE.")
-        overrides[name] = value
-    given = {name: getattr(options, name) for name in _SHORTHANDS}
-    return overrides | {name: value for name, value in given.items() if value is not None}
+def _find(backend: Backend, name: str) -> TrainingJob | TuningJob:
+    """The job of either kind: they share their names. Raises `NotFoundError`."""
+    with suppress(NotFoundError):
+        return backend.tuning.describe(name)
+    return backend.training.describe(name)
 
 
 def _wait(backend: Backend, job: TrainingJob) -> TrainingJob:

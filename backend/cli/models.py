@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from contextlib import suppress
 
 from backend.bootstrap import Backend
 from backend.cli.documents import Answer, table, version_document
 from backend.domain.registry import Approval, ModelVersion
+from backend.errors import NotFoundError, WrongStateError
 
 
 def register(backend: Backend, options: Namespace) -> Answer:
-    version = backend.registration.register_job(options.job, actor=backend.actor)
+    try:
+        version = backend.registration.register_job(options.job, actor=backend.actor)
+    except NotFoundError:
+        _refuse_tuning_job(backend, options.job)
+        raise
     return version_document(version), _line(version), 0
 
 
@@ -47,6 +53,14 @@ def reject(backend: Backend, options: Namespace) -> Answer:
 def _decide(backend: Backend, options: Namespace, approval: Approval) -> Answer:
     version = backend.registration.decide(options.version, approval, actor=backend.actor, comment=options.comment)
     return version_document(version), _line(version), 0
+
+
+def _refuse_tuning_job(backend: Backend, name: str) -> None:
+    """A search has no model of its own: raises `WrongStateError` that names the trial which has."""
+    with suppress(NotFoundError):
+        best = backend.tuning.describe(name).best_trial
+        hint = f"Register its best trial: python -m backend register {best.job}" if best else "No trial has completed."
+        raise WrongStateError(f"'{name}' is a tuning job: it has no model of its own.", hint=hint)
 
 
 def _line(version: ModelVersion) -> str:

@@ -21,10 +21,12 @@ from backend.cli.documents import (
     steps_document,
     table,
 )
+from backend.domain.jobs import TrainingJob
 from backend.domain.operations import OperationStatus
 from backend.domain.promotion import Deployment
 from backend.domain.serving import Stage
-from backend.errors import InvalidInputError, NotFoundError, WrongStateError
+from backend.domain.tuning import StopMode, TuningJob
+from backend.errors import InvalidInputError, NotFoundError, StageBusyError, WrongStateError
 from backend.services import labelled_drawings
 from backend.services.prediction import Pixels, seen_from_file
 
@@ -168,25 +170,51 @@ def _deployed(backend: Backend, deployment: Deployment) -> Answer:
 
 
 def stop(backend: Backend, options: Namespace) -> Answer:
-    """Ask every unfinished job to stop, let operations end, suspend the endpoints; says what still runs after 30 s."""
+    """Ask every unfinished job to stop, let operations and deployments end, suspend the endpoints.
+
+    Waits 30 s at most and says what still runs then.
+    """
     deadline = time.monotonic() + _STOP_SECONDS
+    # A tuning job goes first: it would launch the next trial in place of a stopped one.
+    searches = [job.name for job in backend.tuning.list_jobs() if job.status.can_stop]
+    for name in searches:
+        with suppress(WrongStateError):
+            backend.searching.stop(name, StopMode.NOW, actor=backend.actor)
     stopped = [job.name for job in backend.training.list_jobs() if job.status.can_stop]
     for name in stopped:
         with suppress(WrongStateError):  # it has just ended by itself
             backend.launching.stop(name, actor=backend.actor)
-    # A deployment that loses its server midway would end badly: operations go first.
+    # A quick start would go on and deploy to what was suspended: operations go first.
     while backend.operations.running() and time.monotonic() < deadline:
         time.sleep(0.2)
-    for stage in Stage:
-        backend.endpoints.suspend(stage, actor=backend.actor)
-    while time.monotonic() < deadline and not all(job.status.is_terminal for job in backend.training.list_jobs()):
+    busy = [stage.value for stage in Stage if not _suspended(backend, stage, deadline)]
+    while time.monotonic() < deadline and _unfinished(backend):
         time.sleep(0.5)
-    left = [job.name for job in backend.training.list_jobs() if not job.status.is_terminal]
+    left = _unfinished(backend)
+    stopped = [*searches, *stopped]
     operations = list(backend.operations.running())
     text = f"{len(stopped)} jobs stopped, endpoints suspended"
-    if left or operations:
-        text += f"; still running: {', '.join([*left, *operations])}"
-    return {"jobs": stopped, "left": left, "operations": operations}, text, 1 if left or operations else 0
+    if still := [*left, *operations, *(f"the deployment to {stage}" for stage in busy)]:
+        text += f"; still running: {', '.join(still)}"
+    return {"jobs": stopped, "left": left, "operations": operations, "busy": busy}, text, 1 if still else 0
+
+
+def _suspended(backend: Backend, stage: Stage, deadline: float) -> bool:
+    """Suspend the stage once nothing is being deployed to it; False when the deadline came first."""
+    while True:
+        try:
+            backend.endpoints.suspend(stage, actor=backend.actor)
+        except StageBusyError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.2)
+        else:
+            return True
+
+
+def _unfinished(backend: Backend) -> list[str]:
+    jobs: list[TrainingJob | TuningJob] = [*backend.training.list_jobs(), *backend.tuning.list_jobs()]
+    return [job.name for job in jobs if not job.status.is_terminal]
 
 
 def _read(path: Path) -> Pixels:

@@ -25,7 +25,7 @@ from .failures import ConfigError
 Arrays = Sequence[npt.NDArray[Any]]
 
 KEPT: Final = 2
-_FREE: Final = frozenset({"checkpoint_minutes", "export"})
+_FREE: Final = frozenset({"checkpoint_minutes", "export", "serving_instance", "saved_model"})
 """What may differ between the training that wrote a checkpoint and the one that goes on from it."""
 _MOST_BYTES: Final = 2_000_000_000
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NoReturn
@@ -25,11 +26,14 @@ class Parameter:
     low: float = -math.inf
     high: float = math.inf
     choices: tuple[str, ...] = ()
+    pattern: str = ""
 
     @property
     def expected(self) -> str:
         if self.kind == "choice":
             return f"one of {', '.join(self.choices)}"
+        if self.pattern:
+            return self.help
         if self.kind == "text":
             return f"1 to {LONGEST_TEXT} printable characters"
         return f"{'a whole number' if self.kind == 'integer' else 'a number'} from {self.low:g} to {self.high:g}"
@@ -52,6 +56,7 @@ class Parameter:
             good = value in self.choices
         elif self.kind == "text":
             good = isinstance(value, str) and 0 < len(value) <= LONGEST_TEXT and value.isprintable()
+            good = good and (not self.pattern or re.fullmatch(self.pattern, str(value)) is not None)
         else:
             types = (int,) if self.kind == "integer" else (int, float)
             good = isinstance(value, types) and not isinstance(value, bool) and self.low <= value <= self.high
@@ -82,7 +87,13 @@ PARAMETERS: Final[dict[str, Parameter]] = {
         kind="integer", low=10, high=1_000_000, help="images held out, at most a tenth of the training images"
     ),
     "checkpoint_minutes": Parameter(kind="float", low=0.0, high=1440.0, help="between checkpoints; 0 is off"),
-    "export": Parameter(kind="choice", choices=("fp32",), help="precision of the file"),
+    "export": Parameter(kind="choice", choices=("fp32", "fp16", "int8", "int8-qat"), help="precision of the file"),
+    "serving_instance": Parameter(
+        kind="text",
+        pattern=r"local|ml\.[a-z0-9-]+\.[a-z0-9]+",
+        help="local or a SageMaker instance type such as ml.g5.xlarge",
+    ),
+    "saved_model": Parameter(kind="choice", choices=("no", "yes"), help="a TensorFlow SavedModel among the outputs"),
 }
 
 
@@ -111,6 +122,8 @@ class TrainConfig:
     validation_size: int = 5_000
     checkpoint_minutes: float = 5.0
     export: str = "fp32"
+    serving_instance: str = "local"
+    saved_model: str = "no"
 
     def __post_init__(self) -> None:
         for name, parameter in PARAMETERS.items():

@@ -23,10 +23,14 @@ METRIC_NAMES: Final = (
     "test_accuracy",
     "test_loss",
     "freehand_accuracy",
+    "model_bytes",
+    "latency_p50_ms",
+    "latency_p99_ms",
+    "images_per_second",
     "seconds",
 )
 """`progress` is the share of the work done, 0..1; `epoch` is passes done, a fraction within one; losses are in nats;
-accuracies are 0..1."""
+accuracies are 0..1. The last ones but `seconds` are of the exported file: see `performance`."""
 
 _METRICS: Final = "[metrics]"
 _NOTICE: Final = "[notice]"

@@ -8,8 +8,7 @@ import keras
 import numpy as np
 from keras import layers
 
-INPUT_NAME = "input_1"
-OUTPUT_NAME = "output_1"
+from .triton_config import INPUT_NAME, OUTPUT_NAME
 
 
 def build(name: str, *, dropout: float = 0.0, precision: str = "fp32") -> keras.Model:

@@ -13,6 +13,7 @@ import numpy as np
 from .config import TrainConfig
 from .dataset import Dataset, Part, digest_of
 from .evaluate import Evaluation
+from .performance import Performance
 from .progress import EpochPoint
 
 
@@ -26,7 +27,7 @@ def write_outputs(
     drawn: Evaluation,
     curves: Sequence[EpochPoint],
     parameters: int,
-    onnx_bytes: int,
+    measured: Performance,
 ) -> None:
     """Write `evaluation.json`, `predictions.npz` (labels uint8 [n], probabilities float32 [n, 10], and the same of the
     held-out drawings `drawn` as `freehand_labels` and `freehand_probabilities`), `curves.json` (one entry per epoch)
@@ -48,7 +49,8 @@ def write_outputs(
             "per_class_recall": drawn.per_class_recall,
         },
         "parameters": parameters,
-        "onnx_bytes": onnx_bytes,
+        "onnx_bytes": measured.file_bytes,
+        "performance": dataclasses.asdict(measured),
     }
     _write_json(folder / "evaluation.json", document)
     _write_json(folder / "curves.json", [dataclasses.asdict(point) for point in curves])

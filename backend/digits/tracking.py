@@ -142,7 +142,8 @@ def _init(wandb: Any, environ: Mapping[str, str], config: dict[str, object]) -> 
         project=environ.get("WANDB_PROJECT") or DEFAULT_PROJECT,
         id=name,
         name=name,
-        job_type="train",
+        group=environ.get("WANDB_RUN_GROUP") or None,  # the tuning job that this is a trial of
+        job_type=environ.get("WANDB_JOB_TYPE") or "train",
         config=config,
         settings=wandb.Settings(
             console="off",  # our output goes to the platform's log, untouched

@@ -69,7 +69,7 @@ def train_and_evaluate(config: TrainConfig, folders: Folders, tracker: Tracker, 
     began = time.monotonic()
     emit({"progress": 0.0})
     # Five seconds of imports, which nobody should have to wait for to learn that an argument is wrong.
-    from . import evaluate, export, fitting, freehand, model, outputs, progress
+    from . import evaluate, export, fitting, freehand, model, outputs, performance, progress, qat
 
     tracker.start(dataclasses.asdict(config))
     data = dataset.load(config.dataset, limit=config.limit, validation_size=config.validation_size, notify=emit_notice)
@@ -80,14 +80,28 @@ def train_and_evaluate(config: TrainConfig, folders: Folders, tracker: Tracker, 
     with fitting.strategy().scope():
         network = model.build(config.model, dropout=config.dropout, precision=config.train_precision)
     listener = progress.Listener(report=emit, on_epoch=lambda point: tracker.log(_tracked(point)), notify=emit_notice)
-    checkpoints = CheckpointFolder(folders.checkpoints, config, emit_notice) if config.checkpoint_minutes else None
+    parameters = network.count_params()
     with stop.deferred():
-        curves = fitting.fit(network, data, mix, config, listener, checkpoints=checkpoints, stop=stop)
-    if config.train_precision != "fp32":
-        network = model.in_float32(network)
-    onnx_file = export.export(network, folders.model, data.train.take(slice(export.CHECKED_IMAGES))[0])
+        if config.export == export.QUANTISATION_AWARE:
+            network, curves = qat.train(network, data, mix, config, listener, folder=folders.checkpoints, stop=stop)
+        else:
+            kept = CheckpointFolder(folders.checkpoints, config, emit_notice) if config.checkpoint_minutes else None
+            curves = fitting.fit(network, data, mix, config, listener, checkpoints=kept, stop=stop)
+            network = network if config.train_precision == "fp32" else model.in_float32(network)
+    checked = export.checked_images(data)
+    onnx_file = export.export(
+        network,
+        folders.model,
+        checked,
+        precision=config.export,
+        calibration=export.calibration_images(data),
+        instance=config.serving_instance,
+    )
+    if config.saved_model == "yes":
+        export.save_tensorflow(network, folders.output_data / "saved_model", checked)
     evaluation = evaluate.evaluate(onnx_file, data.test_images, data.test_labels)
     drawn = evaluate.evaluate(onnx_file, *freehand.held_out())
+    measured = performance.measure(onnx_file, data.test_images, precision=config.export)
     outputs.write_outputs(
         folders.output_data,
         config=config,
@@ -96,11 +110,16 @@ def train_and_evaluate(config: TrainConfig, folders: Folders, tracker: Tracker, 
         evaluation=evaluation,
         drawn=drawn,
         curves=curves,
-        parameters=network.count_params(),
-        onnx_bytes=onnx_file.stat().st_size,
+        parameters=parameters,
+        measured=measured,
     )
     tracker.summarise(
-        {"test/accuracy": evaluation.accuracy, "test/loss": evaluation.loss, "freehand/accuracy": drawn.accuracy}
+        {
+            "test/accuracy": evaluation.accuracy,
+            "test/loss": evaluation.loss,
+            "freehand/accuracy": drawn.accuracy,
+            **{f"file/{name}": value for name, value in dataclasses.asdict(measured).items()},
+        }
     )
     _show_mistakes(tracker, data, evaluation)
     emit(
@@ -109,11 +128,15 @@ def train_and_evaluate(config: TrainConfig, folders: Folders, tracker: Tracker, 
             "test_accuracy": evaluation.accuracy,
             "test_loss": evaluation.loss,
             "freehand_accuracy": drawn.accuracy,
+            "model_bytes": measured.file_bytes,
+            "latency_p50_ms": measured.latency_p50_ms,
+            "latency_p99_ms": measured.latency_p99_ms,
+            "images_per_second": measured.images_per_second,
         }
     )
     return Result(
         onnx_file=onnx_file,
-        parameters=network.count_params(),
+        parameters=parameters,
         evaluation=evaluation,
         curves=curves,
         seconds=time.monotonic() - began,

@@ -16,6 +16,7 @@ _NAME: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 
 class JobKind(Enum):
     TRAINING = "training"
+    TUNING = "tuning"
 
 
 class JobStatus(Enum):

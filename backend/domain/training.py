@@ -7,6 +7,7 @@ ranges here against the trainer's own.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -33,6 +34,7 @@ class Hyperparameter:
     low: float = -math.inf
     high: float = math.inf
     choices: tuple[str, ...] = ()
+    pattern: str = ""
 
     def parse(self, raw: Value) -> Value:
         """The value in its own type; raises `InvalidInputError` that says what was expected."""
@@ -46,6 +48,8 @@ class Hyperparameter:
                 raise InvalidInputError(
                     f"{self.name} is '{text[:80]}'; expected 1 to {LONGEST_TEXT} printable characters."
                 )
+            if self.pattern and not re.fullmatch(self.pattern, text):
+                raise InvalidInputError(f"{self.name} is '{text[:80]}'; expected {self.help[0].lower()}{self.help[1:]}")
             return text
         try:
             number = float(raw)
@@ -211,8 +215,22 @@ HYPERPARAMETERS: Final[tuple[Hyperparameter, ...]] = (
         name="export",
         label="Export precision",
         kind="choice",
-        choices=("fp32",),
-        help="Precision of the exported model.",
+        choices=("fp32", "fp16", "int8", "int8-qat"),
+        help="Precision of the exported model. int8-qat trains one more epoch, with weights and activations rounded.",
+    ),
+    Hyperparameter(
+        name="serving_instance",
+        label="Serving instance",
+        kind="text",
+        pattern=r"local|ml\.[a-z0-9-]+\.[a-z0-9]+",
+        help="local, or a SageMaker instance type such as ml.g5.xlarge; with a GPU, Triton is asked for TensorRT.",
+    ),
+    Hyperparameter(
+        name="saved_model",
+        label="SavedModel",
+        kind="choice",
+        choices=("no", "yes"),
+        help="A TensorFlow SavedModel among the job's outputs, beside the archive.",
     ),
 )
 _BY_NAME: Final = {parameter.name: parameter for parameter in HYPERPARAMETERS}
@@ -233,6 +251,8 @@ _COMMON: Final[Mapping[str, Value]] = {
     "validation_size": 5000,
     "checkpoint_minutes": 5.0,
     "export": "fp32",
+    "serving_instance": "local",
+    "saved_model": "no",
 }
 
 PRESETS: Final[Mapping[str, Preset]] = {
@@ -298,6 +318,11 @@ PRESETS: Final[Mapping[str, Preset]] = {
         ),
     )
 }
+
+
+def epochs_of(hyperparameters: Mapping[str, Value]) -> int:
+    """How many epochs a job reports: those asked for, and the one that makes it bear 8 bits."""
+    return int(hyperparameters["epochs"]) + (hyperparameters.get("export") == "int8-qat")
 
 
 def hyperparameter(name: str) -> Hyperparameter:

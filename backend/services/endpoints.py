@@ -56,13 +56,15 @@ class Endpoints:
     def suspend(self, stage: Stage, *, actor: Actor) -> None:
         """Stop what serves the stage on this machine; what it should serve stays, and `restart` serves it again.
 
-        Nothing happens where nothing should serve. Raises `PermissionDeniedError` below operator.
+        Nothing happens where nothing should serve. Raises `PermissionDeniedError` below operator, and `StageBusyError`
+        during a deployment: it would lose its server midway.
         """
-        if self._serving.describe(stage).wanted is None:
-            return
-        actor.require(LOADING_ROLE, f"suspend {stage.value}")
-        with self._auditor.audited(actor, "suspend", f"stage {stage.value}"):
-            self._serving.suspend(stage)
+        with self._serving.hold(stage, f"{actor.name}, suspending it"):
+            if self._serving.describe(stage).wanted is None:
+                return
+            actor.require(LOADING_ROLE, f"suspend {stage.value}")
+            with self._auditor.audited(actor, "suspend", f"stage {stage.value}"):
+                self._serving.suspend(stage)
 
     def delete(self, stage: Stage, *, actor: Actor) -> Endpoint:
         """Stop serving the stage and return how it stands then; records and versions stay.

@@ -6,14 +6,19 @@ import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from backend.domain.prediction import HardExample
-from backend.errors import StoreError
+from backend.domain.training import Value
+from backend.errors import RefusedError, StoreError
+from backend.ports.hard_examples import HardExamples
+from backend.ports.training import Channel
 
 FILE_NAME: Final = "hard-examples.npz"
+CHANNEL: Final = "hard_examples"
+"""The input channel; the hyperparameter of that name is the drawings' share of each batch."""
 _PIXELS: Final = 28 * 28
 
 
@@ -48,3 +53,29 @@ def pack(examples: Sequence[HardExample]) -> LabelledDrawings:
     )
     digest = hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
     return LabelledDrawings(content=content.getvalue(), count=len(kept), sha256=digest)
+
+
+def wanted(share: Value | None, examples: HardExamples) -> LabelledDrawings | None:
+    """The drawings as they are now for a job with this `share` of them; None when it wants none.
+
+    Raises `RefusedError` when no drawing was labelled yet.
+    """
+    if not share:
+        return None
+    drawings = pack(examples.list_examples())
+    if not drawings.count:
+        raise RefusedError(
+            f"hard_examples is {share}, and no drawing has been labelled yet.",
+            hint="Correct drawings on the Draw page first, or set hard_examples to 0.",
+        )
+    return drawings
+
+
+def channels(drawings: LabelledDrawings | None) -> dict[str, Channel]:
+    """How a platform gets them."""
+    return {CHANNEL: {FILE_NAME: drawings.content}} if drawings else {}
+
+
+def told(drawings: LabelledDrawings | None) -> dict[str, Any]:
+    """How an audit event names them."""
+    return {CHANNEL: {"n": drawings.count, "sha256": drawings.sha256}} if drawings else {}

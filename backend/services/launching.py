@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -13,18 +13,15 @@ from typing import Final
 from backend.domain.identity import Actor, Role
 from backend.domain.jobs import TrainingJob, TrainingRequest
 from backend.domain.training import NAMED_DATASETS, Value, resolve
-from backend.errors import InvalidInputError, RefusedError
+from backend.errors import InvalidInputError
 from backend.ports.clock import Clock
 from backend.ports.hard_examples import HardExamples
-from backend.ports.training import Channel, TrainingPlatform
+from backend.ports.training import TrainingPlatform
 from backend.services import labelled_drawings
 from backend.services.auditing import Auditor
-from backend.services.labelled_drawings import LabelledDrawings
 
 _RESUMED: Final = re.compile(r"-r[0-9]+$")
-_LONGEST_NAME: Final = 63
-HARD_EXAMPLES: Final = "hard_examples"
-"""The input channel with the labelled drawings."""
+LONGEST_NAME: Final = 63
 
 
 class Launching:
@@ -48,30 +45,17 @@ class Launching:
         request = TrainingRequest(
             name=name,
             preset=preset,
-            hyperparameters=_with_whole_path(resolve(preset, overrides)),
+            hyperparameters=complete_hyperparameters(preset, overrides),
             requested_by=actor.name,
             key=key or secrets.token_hex(16),
         )
         with self._auditor.audited(actor, "train", f"job {request.name}") as effect:
             effect.after = {"preset": preset, "hyperparameters": dict(request.hyperparameters)}
-            drawings = self._drawings(request)
-            if drawings:
-                effect.after = {**effect.after, "hard_examples": {"n": drawings.count, "sha256": drawings.sha256}}
-            job = self._training.submit(request, _channels(drawings))
+            drawings = labelled_drawings.wanted(request.hyperparameters[labelled_drawings.CHANNEL], self._examples)
+            effect.after = {**effect.after, **labelled_drawings.told(drawings)}
+            job = self._training.submit(request, labelled_drawings.channels(drawings))
             effect.subject = f"job {job.name}"
         return job
-
-    def _drawings(self, request: TrainingRequest) -> LabelledDrawings | None:
-        share = request.hyperparameters["hard_examples"]
-        if not share:
-            return None
-        drawings = labelled_drawings.pack(self._examples.list_examples())
-        if not drawings.count:
-            raise RefusedError(
-                f"hard_examples is {share}, and no drawing has been labelled yet.",
-                hint="Correct drawings on the Draw page first, or set hard_examples to 0.",
-            )
-        return drawings
 
     def resume(self, name: str, *, actor: Actor, key: str = "") -> TrainingJob:
         """Launch a job that goes on where the failed or stopped job `name` was saved last, with the same values and
@@ -84,7 +68,7 @@ class Launching:
         origin = self._training.describe(name)
         request = replace(
             origin.request,
-            name=self._name_after(name),
+            name=name_after(name, {job.name for job in self._training.list_jobs()}, LONGEST_NAME),
             requested_by=actor.name,
             key=key or secrets.token_hex(16),
             resumed_from=name,
@@ -96,14 +80,6 @@ class Launching:
             effect.subject = f"job {job.name}"
         return job
 
-    def _name_after(self, name: str) -> str:
-        """`name-r2`, then `name-r3`, ...: the first that is free."""
-        taken = {job.name for job in self._training.list_jobs()}
-        base = _RESUMED.sub("", name)
-        suffixes = (f"-r{number}" for number in itertools.count(2))
-        names = (f"{base[: _LONGEST_NAME - len(suffix)].rstrip('-')}{suffix}" for suffix in suffixes)
-        return next(candidate for candidate in names if candidate not in taken)
-
     def stop(self, name: str, *, actor: Actor) -> TrainingJob:
         """Ask a job to stop. Raises `NotFoundError`, and `WrongStateError` when it has ended."""
         actor.require(Role.OPERATOR, "stop a training job")
@@ -114,8 +90,17 @@ class Launching:
         return job
 
 
-def _channels(drawings: LabelledDrawings | None) -> dict[str, Channel]:
-    return {HARD_EXAMPLES: {labelled_drawings.FILE_NAME: drawings.content}} if drawings else {}
+def complete_hyperparameters(preset: str, overrides: Mapping[str, Value]) -> dict[str, Value]:
+    """Every hyperparameter of a job launched from here; raises `InvalidInputError`."""
+    return _with_whole_path(resolve(preset, overrides))
+
+
+def name_after(name: str, taken: Collection[str], longest: int) -> str:
+    """What resumes `name` is called `name-r2`, then `name-r3`, ...: the first that is free."""
+    base = _RESUMED.sub("", name)
+    suffixes = (f"-r{number}" for number in itertools.count(2))
+    names = (f"{base[: longest - len(suffix)].rstrip('-')}{suffix}" for suffix in suffixes)
+    return next(candidate for candidate in names if candidate not in taken)
 
 
 def _with_whole_path(values: dict[str, Value]) -> dict[str, Value]:

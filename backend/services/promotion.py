@@ -100,31 +100,37 @@ class Promotion:
     def roll_back(
         self, stage: Stage, *, actor: Actor, expected: str | None = None, deployment_id: str = ""
     ) -> Deployment:
-        """Make the stage serve again what served well before; as `promote`, but asks for no approval."""
+        """Make the stage serve again what served well before; as `promote`, but asks for no approval.
+
+        Without `expected`, what serves now is expected to serve still when its turn comes.
+        """
         actor.require(_NEEDED[stage], f"roll back {stage.value}")
         with self._auditor.audited(actor, "rollback", f"stage {stage.value}") as effect:
-            number = self.rollback_plan(stage).version.version
-            deployment_id = deployment_id or new_deployment_id(stage, number)
-            return self._change(stage, number, DeploymentKind.ROLLBACK, actor, expected, deployment_id, effect)
+            plan = self.rollback_plan(stage)
+            # Two people who roll back the same bad version at once mean one step back, not two.
+            expected = expected or (plan.serving.sha256 if plan.serving else NOTHING)
+            deployment_id = deployment_id or new_deployment_id(stage, plan.version.version)
+            return self._change(stage, None, DeploymentKind.ROLLBACK, actor, expected, deployment_id, effect)
 
     def _change(
         self,
         stage: Stage,
-        number: int,
+        number: int | None,
         kind: DeploymentKind,
         actor: Actor,
         expected: str | None,
         deployment_id: str,
         effect: Effect,
     ) -> Deployment:
+        """`number` None is what a rollback goes to."""
         with self._serving.hold(stage, f"{actor.name}, deployment {deployment_id}"):
             # Planned under the hold: nobody can change the stage between this look and the switch.
-            plan = self.plan(stage, number)
+            plan = self.rollback_plan(stage) if number is None else self.plan(stage, number)
             _require_expected(plan, expected)
             self._require_new(deployment_id)
             deployment = self._apply(plan, kind, actor, deployment_id)
         effect.before = {"version": plan.serving.version if plan.serving else None}
-        effect.after = {"version": number, "deployment": deployment.id}
+        effect.after = {"version": plan.version.version, "deployment": deployment.id}
         effect.outcome = deployment.outcome.value
         return deployment
 
@@ -159,15 +165,16 @@ class Promotion:
         try:
             archive = self._registry.fetch_archive(plan.version)
             endpoint = self._serving.deploy(plan.stage, plan.target, archive, record.report)
-            if endpoint.served != plan.target:
-                seen = f"version {endpoint.served.version}" if endpoint.served else "serving nothing"
-                raise DeploymentFailedError(
-                    f"'{plan.stage.value}' went back to {seen} by itself, asked for was version {plan.target.version}.",
-                    hint=endpoint.detail,
-                )
         except DigitsError as error:
             return record.finish(Outcome.FAILED, error)
-        return record.finish(Outcome.SUCCEEDED)
+        if endpoint.served == plan.target:
+            return record.finish(Outcome.SUCCEEDED)
+        seen = f"version {endpoint.served.version}" if endpoint.served else "serving nothing"
+        silent = DeploymentFailedError(
+            f"'{plan.stage.value}' went back to {seen} by itself, asked for was version {plan.target.version}.",
+            hint=endpoint.detail,
+        )
+        return record.finish(Outcome.ROLLED_BACK, silent)
 
     def history(self, stage: Stage | None = None) -> Sequence[Deployment]:
         """Deployments, newest first; one whose process died is told so here."""

@@ -27,7 +27,7 @@ from backend.ports.clock import Clock
 from backend.ports.operations import Operations, OperationStore
 from backend.ports.training import TrainingPlatform
 from backend.services.launching import Launching
-from backend.services.promotion import Promotion
+from backend.services.promotion import Promotion, new_deployment_id
 from backend.services.registration import Registration, read_evaluation
 
 KIND: Final = "quickstart"
@@ -141,10 +141,13 @@ class Quickstart:
             say(f"by {actor.name}")
         for stage in Stage:
             with self._step(stage.value) as say:
-                deployment = self._promotion.promote(stage, version.version, actor=actor)
+                # Named before it begins, so that its own steps can be followed, and read if it dies.
+                deployment_id = new_deployment_id(stage, version.version)
+                self._keep(**{stage.value: deployment_id})
+                self._move(stage.value, StepStatus.IN_PROGRESS, f"deployment {deployment_id}")
+                deployment = self._promotion.promote(stage, version.version, actor=actor, deployment_id=deployment_id)
                 if not deployment.outcome.is_good:
                     raise DeploymentFailedError(deployment.error, hint=deployment.hint)
-                self._keep(**{stage.value: deployment.id})
                 say(f"version {version.version} serves")
 
     def _train(self, actor: Actor, preset: str) -> TrainingJob:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("tensorflow", "keras", "mlflow", "sagemaker", "wandb", "onnx", "onnxruntime", "sklearn", "grpc")
+HEAVY = ("tensorflow", "keras", "mlflow", "sagemaker", "wandb", "onnx", "onnxruntime", "sklearn", "grpc", "optuna")
 
 
 def test_no_page_loads_what_only_other_processes_need(tmp_path: Path) -> None:

@@ -32,13 +32,16 @@ MAY_IMPORT = {
     "backend.cli": ("backend",),
     "backend.__main__": ("backend.cli",),
 }
-LIGHT_DIGITS = {f"backend.digits.{name}" for name in ("normalise", "preprocess", "strokes", "metric_lines")}
+LIGHT_DIGITS = {
+    f"backend.digits.{name}" for name in ("normalise", "preprocess", "strokes", "metric_lines", "triton_config")
+}
 """The part of the training package that the product may import: standard library, NumPy and Pillow only."""
 
 FOREIGN = {
     "streamlit": ("app", "pages"),
     "sqlalchemy": ("backend.adapters.local",),
     "sqlite3": ("backend.adapters.local",),
+    "optuna": ("backend.adapters.local",),
     "tritonclient": ("backend.adapters.triton",),
     "boto3": ("backend.adapters.sagemaker", "backend.digits.s3_files"),
     "wandb": ("backend.digits",),

@@ -11,12 +11,15 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from backend.domain.jobs import JobStatus
 from backend.domain.serving import EndpointStatus
+from backend.domain.tuning import TuningJob
 from tests.bench.report import write_section
 from tests.campaign.switch import RELIABILITY
+from tests.contract import tuning_platforms
 from tests.contract.training_platforms import LocalBench, processes_with, running, wait_until
 from tests.fakes import trainer
 from tests.integration.triton.test_supervision import STAGE, Served, children_of
@@ -28,6 +31,7 @@ def main() -> None:
     rows: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="digits-faults-") as folder:
         rows |= training_faults(Path(folder) / "training")
+        rows |= tuning_faults(Path(folder) / "tuning")
         rows |= serving_faults(Path(folder) / "serving")
     write_section("Killed processes (kill -9)", rows, path=RELIABILITY)
 
@@ -58,6 +62,39 @@ def training_faults(root: Path) -> dict[str, str]:
     rows["the queue after all of these"] = f"the next job completed in {seconds:.1f} s"
     bench.close()
     return rows
+
+
+def tuning_faults(root: Path) -> dict[str, str]:
+    bench = tuning_platforms.LocalBench(root)
+    rows = {}
+    bench.platform.submit(bench.request("left", trainer.HANGS, max_jobs=9))
+    wait_until(lambda: both_run(bench.platform.describe("left")), LONGEST_SECONDS)
+    bench.kill("left")
+    failed = until(lambda: bench.platform.describe("left").status is JobStatus.FAILED)
+    stopped = until(lambda: all(trial.status.is_terminal for trial in bench.platform.describe("left").trials))
+    rows["a search's process"] = (
+        f"tuning job Failed after {failed:.1f} s, its two running trials Stopped after {failed + stopped:.1f} s"
+    )
+    request = bench.request("search", trainer.DAWDLES, max_jobs=4)
+    bench.platform.submit(request)
+    wait_until(lambda: len(bench.platform.describe("search").trials) == 3, LONGEST_SECONDS)
+    bench.kill_all()
+    seconds = until(lambda: bench.platform.describe("search").status is JobStatus.FAILED)
+    kept = [trial.job for trial in bench.platform.describe("search").trials if trial.is_finished]
+    bench.platform.submit(replace(request, name="search-r2", key="again", resumed_from="search"))
+    wait_until(lambda: bench.platform.describe("search-r2").status is JobStatus.COMPLETED, LONGEST_SECONDS)
+    resumed = bench.platform.describe("search-r2")
+    again = [bench.training.describe(trial.job).request.resumed_from for trial in resumed.trials]
+    assert [trial.job for trial in resumed.trials][: len(kept)] == kept
+    rows["a search, its trials and their trainers at once, then `jobs resume`"] = (
+        f"Failed after {seconds:.1f} s; {len(kept)} finished trials kept, {sum(map(bool, again))} cut off and gone on "
+        f"from their checkpoints, Completed with {len(resumed.trials)} of {request.max_jobs}"
+    )
+    return rows
+
+
+def both_run(job: TuningJob) -> bool:
+    return [trial.status for trial in job.trials] == [JobStatus.IN_PROGRESS] * 2
 
 
 def serving_faults(root: Path) -> dict[str, str]:

@@ -13,6 +13,8 @@ from backend.adapters.local.home import Home
 from backend.adapters.local.job_store import JobStore
 from backend.adapters.local.packing import pack, sha256_of
 from backend.adapters.local.training import LocalTraining
+from backend.adapters.local.tuning import LocalTuning
+from backend.adapters.local.tuning_store import TuningStore
 from backend.adapters.triton.load import TritonLoad
 from backend.bootstrap import Backend, assemble
 from backend.domain.identity import Actor, Role
@@ -33,6 +35,7 @@ class World:
 
     backend: Backend
     store: JobStore
+    searches: TuningStore
     home: Home
 
     def acting_as(self, role: Role) -> World:
@@ -92,18 +95,22 @@ def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None 
     database = Database(home.database)
     store = JobStore(database, home)
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    trained_by = "tests.fakes.trainer"
+    training = LocalTraining(store, home, slots=1, environment=environment, trainer=trained_by)
+    searches = TuningStore(database)
     backend = assemble(
         Settings(DIGITS_HOME=root),
         actor=Actor(name="ada", role=Role.APPROVER),
         home=home,
         database=database,
-        training=LocalTraining(store, home, slots=1, environment=environment, trainer="tests.fakes.trainer"),
+        training=training,
+        tuning=LocalTuning(searches, store, training, home, slots=1, environment=environment, trainer=trained_by),
         serving=serving,
         load=load or TritonLoad(),
         environment=environment,
         probes=[],
     )
-    return World(backend=backend, store=store, home=home)
+    return World(backend=backend, store=store, searches=searches, home=home)
 
 
 def now() -> datetime:

@@ -1,13 +1,14 @@
 """A trainer that keeps the container's contract in milliseconds, for tests of what runs trainers.
 
-How it behaves is the `seed`: FINISHES, FAILS (with a reason), CRASHES (without one), HANGS (ends on SIGTERM) or IGNORES
-(SIGTERM does not end it). It prints the files of its input channels and `epochs` metric lines, and after more than one
-epoch it has a checkpoint.
+How it behaves is the `seed`: FINISHES, FAILS (with a reason), CRASHES (without one), HANGS (ends on SIGTERM), IGNORES
+(SIGTERM does not end it) or DAWDLES (a pause after each epoch). It prints the files of its input channels and `epochs`
+metric lines, and after more than one epoch it has a checkpoint. The farther `lr` is from BEST_RATE, the less it learns.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sys
@@ -16,7 +17,10 @@ from pathlib import Path
 
 from backend.digits.metric_lines import format_line, format_notice
 
-FINISHES, FAILS, CRASHES, HANGS, IGNORES = range(5)
+FINISHES, FAILS, CRASHES, HANGS, IGNORES, DAWDLES = range(6)
+BEST_RATE = 0.012
+PAUSE = 1.2
+"""Seconds; those who watch a job look twice as often."""
 
 
 def main() -> None:
@@ -27,12 +31,15 @@ def main() -> None:
     print(f"hello from {os.environ['TRAINING_JOB_NAME']}")
     for name, folder in sorted(os.environ.items()):
         for file in sorted(Path(folder).iterdir()) if name.startswith("SM_CHANNEL_") else ():
-            print(f"{name} has {file.name}: {file.read_text()}")
+            print(f"{name} has {file.name}: {file.read_text(errors='replace')}")
     checkpoint = Path(os.environ["DIGITS_CHECKPOINTS"], "checkpoint")
     if checkpoint.is_file():
         print(format_notice(f"going on from {checkpoint.read_text()}"))
     for epoch in range(1, epochs + 1):
-        print(format_line({"epoch": epoch, "progress": epoch / epochs, "val_accuracy": 0.9 + epoch / 100}))
+        accuracy = 0.9 + epoch / 100 - abs(math.log10(float(given["lr"]) / BEST_RATE)) / 10
+        print(format_line({"epoch": epoch, "progress": epoch / epochs, "val_accuracy": accuracy}), flush=True)
+        if behaviour == DAWDLES:
+            time.sleep(PAUSE)
     if behaviour == FAILS:
         Path(os.environ["SM_OUTPUT_DIR"], "failure").write_text("The loss became NaN in epoch 2.")
         sys.exit(1)
@@ -65,6 +72,13 @@ def evaluation() -> dict[str, object]:
         "test_sha256": "0" * 64,
         "dataset": {"name": "mnist", "source": "test"},
         "freehand": {"accuracy": 0.9, "n": 50, "sha256": "1" * 64, "per_class_recall": [0.9] * 10},
+        "performance": {
+            "precision": "int8",
+            "file_bytes": 107_520,
+            "latency_p50_ms": 0.0512,
+            "latency_p99_ms": 0.123,
+            "images_per_second": 28_400.0,
+        },
     }
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from backend.domain.identity import Role
 from backend.domain.jobs import JobStatus
-from backend.domain.prediction import HardExample
+from backend.domain.prediction import HardExample, Prediction
+from backend.domain.promotion import Outcome
 from backend.domain.registry import Approval
-from backend.domain.serving import Stage
+from backend.domain.serving import EndpointStatus, ServedModel, Stage
 from backend.errors import StoreError
-from tests.fakes.backend import NOON, World
+from backend.services.prediction import Pixels
+from tests.fakes.backend import NOON, World, now
 from tests.ui.conftest import open_page, texts, use
 
 PAGES = ("", "launch", "jobs", "promote", "endpoints", "draw", "connections")
@@ -63,13 +68,66 @@ class TestOverview:
         assert not app.get_by_key("quickstart").disabled
 
     def test_what_needs_somebody_is_said_first(self, world: World) -> None:
-        from tests.fakes.backend import now
-
         registered(world, approved=False)
         world.add_job("broken", JobStatus.FAILED, created=now())
         said = texts(open_page())
         assert "Version 1 waits for approval." in said
         assert "Job broken failed." in said
+
+    def test_each_need_leads_to_the_very_thing_that_needs_somebody(self, world: World) -> None:
+        serving(world)
+        world.add_job("broken", JobStatus.FAILED, created=now())
+        world.add_job("job-b", sharpness=2.0)
+        world.backend.registration.register_job("job-b", actor=world.backend.actor)
+        world.backend.registration.decide(2, Approval.APPROVED, actor=world.backend.actor)
+        archive = world.backend.registry.fetch_archive(world.backend.registry.get(2))
+        archive.chmod(0o600)
+        archive.write_bytes(archive.read_bytes()[:-20])
+        failed = world.backend.promotion.promote(Stage.PROD, 2, actor=world.backend.actor)
+        world.add_job("job-c", sharpness=3.0)
+        world.backend.registration.register_job("job-c", actor=world.backend.actor)
+        world.backend.serving.suspend(Stage.STAGING)
+
+        app = open_page()
+
+        said = texts(app)
+        assert "digit-classification-staging should serve v1 and is Failed." in said
+        assert "The deployment of v2 to prod failed." in said
+        assert "Job broken failed." in said
+        assert "Version 3 waits for approval." in said
+        links = {
+            (link.proto.label, link.proto.page, link.proto.query_string)
+            for link in app.get("page_link")
+            if link.proto.label in ("Look at the endpoint", "Read why", "Decide")
+        }
+        assert links == {
+            ("Look at the endpoint", "endpoints", "stage=staging"),
+            ("Read why", "promote", f"version=2&stage=prod&deployment={failed.id}"),
+            ("Read why", "jobs", "job=broken"),
+            ("Decide", "promote", "version=3"),
+        }
+
+    def test_an_endpoint_that_serves_another_version_than_it_should_is_said(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        serving(world)
+        endpoint = world.backend.serving.describe(Stage.STAGING)
+        other = replace(
+            endpoint, status=EndpointStatus.UPDATING, wanted=ServedModel(version=2, sha256="f" * 64), detail="Loading."
+        )
+        nothing = world.backend.serving.describe(Stage.PROD)
+        monkeypatch.setattr(
+            world.backend.serving, "describe", lambda stage: other if stage is Stage.STAGING else nothing
+        )
+        assert "digit-classification-staging should serve v2 and serves v1." in texts(open_page())
+
+    def test_an_event_leads_to_what_it_was_done_to(self, world: World) -> None:
+        serving(world)
+        (deployment,) = world.backend.promotion.history(Stage.STAGING)
+        links = {link.proto.label: (link.proto.page, link.proto.query_string) for link in open_page().get("page_link")}
+        assert links["job job-a"] == ("jobs", "job=job-a")
+        assert links["version 1"] == ("promote", "version=1")
+        assert links["stage staging"] == ("promote", f"stage=staging&deployment={deployment.id}&version=1")
 
     def test_nothing_is_asked_when_nothing_is_needed(self, world: World) -> None:
         serving(world)
@@ -191,6 +249,11 @@ class TestPromote:
         assert world.backend.registry.get(1).approval is Approval.APPROVED
         assert not app.get_by_key("promote_submit").disabled
 
+    def test_a_version_shows_what_its_file_is_and_how_fast(self, world: World) -> None:
+        registered(world)
+        shown = {metric.label: metric.value for metric in open_page("promote", version="1").metric}
+        assert (shown["Precision"], shown["Latency"], shown["Throughput"]) == ("int8", "0.0512 ms", "28,400/s")
+
     def test_a_deployment_is_shown_at_its_own_address(self, world: World) -> None:
         serving(world)
         (deployment,) = world.backend.promotion.history(Stage.STAGING)
@@ -207,6 +270,45 @@ class TestPromote:
         said = texts(open_page("promote", version="1", deployment="../jobs/job-a"))
         assert "'../jobs/job-a' is no operation" in said
         assert "log of job-a" not in said
+
+    def test_while_the_stage_is_being_changed_nothing_else_can_be_started(self, world: World) -> None:
+        serving(world)
+        world.add_job("job-b", sharpness=2.0)
+        world.backend.registration.register_job("job-b", actor=world.backend.actor)
+        world.backend.registration.decide(2, Approval.APPROVED, actor=world.backend.actor)
+        (first,) = world.backend.promotion.history(Stage.STAGING)
+        later = first.started_at + timedelta(microseconds=1)
+        under_way = replace(
+            first, id="staging-v2-0a0a0a0a", version=2, outcome=Outcome.IN_PROGRESS, started_at=later, ended_at=None
+        )
+        world.backend.deployments.save(under_way)
+        with world.backend.serving.hold(Stage.STAGING, "ada, deployment staging-v2-0a0a0a0a"):
+            app = open_page("promote", version="2", stage="staging")
+        assert app.get_by_key("promote_submit").disabled
+        assert app.get_by_key("rollback_submit").disabled
+        assert "ada is changing staging: deployment staging-v2-0a0a0a0a is under way." in texts(app)
+
+    def test_one_that_is_starting_is_not_started_again(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        registered(world)
+        app = open_page("promote", version="1", stage="staging", deployment="staging-v1-0b0b0b0b")
+        assert not app.get_by_key("promote_submit").disabled
+        with world.backend.operations.joined("staging-v1-0b0b0b0b"):
+            app = open_page("promote", version="1", stage="staging", deployment="staging-v1-0b0b0b0b")
+        assert app.get_by_key("promote_submit").disabled
+        assert "Starting. You may leave this page." in texts(app)
+
+    def test_one_that_has_ended_holds_nothing_up_while_its_process_leaves(self, world: World) -> None:
+        serving(world)
+        world.add_job("job-b", sharpness=2.0)
+        world.backend.registration.register_job("job-b", actor=world.backend.actor)
+        world.backend.registration.decide(2, Approval.APPROVED, actor=world.backend.actor)
+        done = world.backend.promotion.promote(
+            Stage.STAGING, 2, actor=world.backend.actor, deployment_id="staging-v2-0c0c0c0c"
+        )
+        with world.backend.operations.joined(done.id):
+            app = open_page("promote", version="1", stage="staging", deployment=done.id)
+        assert not app.get_by_key("promote_submit").disabled
+        assert not app.get_by_key("rollback_submit").disabled
 
     def test_a_foreign_address_is_no_error(self, world: World) -> None:
         registered(world)
@@ -242,6 +344,25 @@ class TestDraw:
         app.run()
         assert any("v2" in str(element.value) for element in app.markdown)
         assert not any("v1" in str(element.value) for element in app.markdown)
+
+    def test_whether_both_stages_say_the_same_is_marked(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        serving(world)
+        world.backend.promotion.promote(Stage.PROD, 1, actor=world.backend.actor)
+        app = open_page("draw")
+        app.session_state["strokes"] = ONE
+        app.run()
+        assert "The stages agree" in texts(app)
+        predict = world.backend.prediction.predict
+
+        def contrary(stage: Stage, seen: Pixels) -> Prediction:
+            answer = predict(stage, seen)
+            return replace(answer, label=(answer.label + 1) % 10) if stage is Stage.PROD else answer
+
+        monkeypatch.setattr(world.backend.prediction, "predict", contrary)
+        app.run()
+        assert "The stages disagree" in texts(app)
+        digits = [metric.value for metric in app.metric if metric.label == "Digit"]
+        assert len(set(digits)) == 2
 
     def test_an_endpoint_that_is_down_is_said_in_its_card(self, world: World) -> None:
         serving(world)

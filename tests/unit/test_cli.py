@@ -19,6 +19,7 @@ from backend.cli.documents import table
 from backend.cli.parser import build_parser
 from backend.domain.identity import Role
 from backend.domain.jobs import JobStatus
+from backend.domain.serving import EndpointStatus, Stage
 from backend.settings import ROOT
 from tests.fakes import trainer
 from tests.fakes.backend import World, make_world
@@ -97,6 +98,15 @@ def test_train_launches_once_what_was_said(world: World, capsys: pytest.CaptureF
     run(capsys, "jobs", "stop", "a")
 
 
+def test_train_takes_both_precisions_as_options(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "train", "--train-precision", "bfloat16", "--export", "int8-qat", "--name", "a")
+    _, job = run(capsys, "jobs", "show", "a")
+    assert job["hyperparameters"].items() >= {"train_precision": "bfloat16", "export": "int8-qat"}.items()
+    run(capsys, "jobs", "stop", "a")
+    code, refused = run(capsys, "train", "--export", "int4")
+    assert (code, refused["error"]["kind"]) == (2, "InvalidInputError")
+
+
 def test_waiting_ends_with_the_job_and_its_verdict(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     code, done = run(capsys, "train", "--seed", "0", "--name", "good", "--wait")
     assert (code, done["status"], done["metrics"]["test_accuracy"]) == (0, "Completed", 0.95)
@@ -172,7 +182,7 @@ def test_stop_ends_jobs_and_suspends_endpoints(world: World, capsys: pytest.Capt
     run(capsys, "promote", "1", "--to", "staging")
     run(capsys, "train", "--seed", str(trainer.HANGS), "--name", "hangs")
     code, document = run(capsys, "stop")
-    assert (code, document) == (0, {"jobs": ["hangs"], "left": [], "operations": []})
+    assert (code, document) == (0, {"jobs": ["hangs"], "left": [], "operations": [], "busy": []})
     assert run(capsys, "jobs", "show", "hangs")[1]["status"] == "Stopped"
     staging = next(endpoint for endpoint in run(capsys, "endpoints")[1] if endpoint["stage"] == "staging")
     assert (staging["served"], staging["wanted"]["version"]) == (None, 1)
@@ -198,6 +208,26 @@ def test_stop_waits_for_operations_and_says_which_still_run(
     Timer(0.5, ending.__exit__, (None, None, None)).start()
     code, document = run(capsys, "stop")
     assert (code, document["operations"]) == (0, [])
+
+
+def test_stop_lets_a_deployment_end_and_names_the_stage_that_still_has_one(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add_job("job-a")
+    run(capsys, "register", "job-a")
+    run(capsys, "models", "approve", "1")
+    run(capsys, "promote", "1", "--to", "prod")
+    monkeypatch.setattr(serving, "_STOP_SECONDS", 0.5)
+    with world.backend.serving.hold(Stage.PROD, "bob, deployment 7"):
+        code, document = run(capsys, "stop")
+        assert (code, document["busy"]) == (1, ["prod"])
+        assert world.backend.serving.describe(Stage.PROD).status is EndpointStatus.IN_SERVICE
+        assert cli.main(["stop"]) == 1
+        assert "still running: the deployment to prod" in capsys.readouterr().out
+    assert run(capsys, "stop")[0] == 0
+    assert world.backend.serving.describe(Stage.PROD).status is EndpointStatus.FAILED
+    events = [(event["action"], event["outcome"]) for event in run(capsys, "audit")[1]]
+    assert [event for event in events if event[0] == "suspend"] == [("suspend", "done")]
 
 
 def test_a_viewer_may_look_and_nothing_else(

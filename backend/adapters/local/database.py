@@ -96,6 +96,30 @@ jobs = Table(
     Column("run", Text, nullable=False),
     UniqueConstraint("request_key", name="jobs_request_key"),
 )
+tuning_jobs = Table(
+    "tuning_jobs",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("request_key", String(200), nullable=False),
+    Column("request", Document, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("stop_mode", String(30), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("started_at", UtcTime),
+    Column("ended_at", UtcTime),
+    Column("failure_reason", Text, nullable=False),
+    Column("notices", Document, nullable=False),
+    UniqueConstraint("request_key", name="tuning_jobs_request_key"),
+)
+trials = Table(
+    "trials",
+    metadata,
+    Column("tuning_job", String(32), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("job", String(63), nullable=False),
+    Column("hyperparameters", Document, nullable=False),
+    Column("stopped_early", Integer, nullable=False),
+)
 metric_points = Table(
     "metric_points",
     metadata,
@@ -216,6 +240,14 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         error TEXT NOT NULL, hint TEXT NOT NULL)""",
     ),
     ("ALTER TABLE jobs ADD COLUMN tuning_job VARCHAR(63) NOT NULL DEFAULT ''",),
+    (
+        """CREATE TABLE tuning_jobs (name VARCHAR(32) PRIMARY KEY, request_key VARCHAR(200) NOT NULL,
+        request TEXT NOT NULL, status VARCHAR(20) NOT NULL, stop_mode VARCHAR(30) NOT NULL,
+        created_at VARCHAR(32) NOT NULL, started_at VARCHAR(32), ended_at VARCHAR(32), failure_reason TEXT NOT NULL,
+        notices TEXT NOT NULL, CONSTRAINT tuning_jobs_request_key UNIQUE (request_key))""",
+        """CREATE TABLE trials (tuning_job VARCHAR(32) NOT NULL, number INTEGER NOT NULL, job VARCHAR(63) NOT NULL,
+        hyperparameters TEXT NOT NULL, stopped_early INTEGER NOT NULL, PRIMARY KEY (tuning_job, number))""",
+    ),
 )
 
 

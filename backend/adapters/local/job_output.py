@@ -1,4 +1,4 @@
-"""What a trainer prints: kept as the job's log, and read for metrics and notices on the way."""
+"""What a job prints: kept as its log, read for metrics and notices on the way, and read again in pieces."""
 
 from __future__ import annotations
 
@@ -10,11 +10,27 @@ from pathlib import Path
 from typing import IO, Final
 
 from backend.digits.metric_lines import parse_line, parse_notice
-from backend.domain.jobs import MetricPoint
+from backend.domain.jobs import LogChunk, MetricPoint
 
 LOG_LIMIT_BYTES: Final = 50_000_000
 """A trainer that prints without end must not fill the disk."""
 _LINE_LIMIT: Final = 65_536
+_LINE_LOOKBACK: Final = 4096
+
+
+def read_log(log: Path, offset: int, limit: int) -> LogChunk:
+    """`TrainingPlatform.read_log` for a file, which need not be there yet."""
+    if not log.is_file():
+        return LogChunk(text="", next_offset=0, size=0)
+    with log.open("rb") as file:
+        size = file.seek(0, 2)
+        start = max(0, size + offset) if offset < 0 else min(offset, size)
+        file.seek(start)
+        raw = file.read(limit)
+    cut = raw.rfind(b"\n", max(0, len(raw) - _LINE_LOOKBACK)) + 1
+    if start + len(raw) < size and cut > 0:
+        raw = raw[:cut]
+    return LogChunk(text=raw.decode("utf-8", errors="replace"), next_offset=start + len(raw), size=size)
 
 
 class TrainerOutput:

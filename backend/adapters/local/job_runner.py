@@ -29,7 +29,7 @@ from backend.adapters.local.job_output import TrainerOutput
 from backend.adapters.local.job_store import JobStore
 from backend.adapters.local.packing import pack, sha256_of
 from backend.adapters.local.processes import FileLock, die_with_parent, is_held
-from backend.domain.jobs import JobStatus, TrainingJob
+from backend.domain.jobs import JobStatus, TrainingJob, TrainingRequest
 
 POLL_SECONDS: Final = 0.5
 GRACE_SECONDS: Final = 10.0
@@ -66,7 +66,7 @@ class JobRunner:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=trainer_environment(os.environ, self._home, self._folder, self._name),
+            env=trainer_environment(os.environ, self._home, self._folder, job.request),
             cwd=self._folder.root,
             preexec_fn=die_with_parent,
             process_group=0,
@@ -141,16 +141,21 @@ def trainer_command(module: str, job: TrainingJob) -> Sequence[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
-def trainer_environment(base: Mapping[str, str], home: Home, folder: JobFolder, name: str) -> dict[str, str]:
+def trainer_environment(
+    base: Mapping[str, str], home: Home, folder: JobFolder, request: TrainingRequest
+) -> dict[str, str]:
+    # W&B shows the trials of one tuning job as a group.
+    group = {"WANDB_RUN_GROUP": request.tuning_job, "WANDB_JOB_TYPE": "trial"} if request.tuning_job else {}
     return {
         **base,
+        **group,
         "PYTHONUNBUFFERED": "1",
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "SM_MODEL_DIR": str(folder.model),
         "SM_OUTPUT_DATA_DIR": str(folder.output_data),
         "SM_OUTPUT_DIR": str(folder.output),
         "DIGITS_CHECKPOINTS": str(folder.checkpoints),
-        "TRAINING_JOB_NAME": name,
+        "TRAINING_JOB_NAME": request.name,
         "WANDB_DIR": str(home.root),
         **{f"SM_CHANNEL_{channel.name.upper()}": str(channel) for channel in folder.input_data.glob("*/")},
     }

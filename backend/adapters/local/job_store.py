@@ -6,14 +6,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
-from backend.adapters.local.database import Database, jobs, metric_points
+from backend.adapters.local.database import Database, jobs, metric_points, tuning_jobs
 from backend.adapters.local.home import Home
 from backend.domain.jobs import JobKind, JobStatus, MetricPoint, TrainingJob, TrainingRequest
 from backend.errors import InvalidInputError, NotFoundError, WrongStateError
 
 _LIVE = (JobStatus.IN_PROGRESS.value, JobStatus.STOPPING.value)
+
+
+def require_free(connection: Connection, name: str) -> None:
+    """Training and tuning jobs share their names: raises `InvalidInputError` when there is one called `name`."""
+    for table in (jobs, tuning_jobs):
+        if connection.execute(select(table.c.name).where(table.c.name == name)).first():
+            raise InvalidInputError(f"Job name '{name}' is taken.", hint="Choose another name.")
 
 
 class JobStore:
@@ -32,8 +39,7 @@ class JobStore:
             same_key = select(jobs.c.name).where(jobs.c.request_key == request.key)
             if connection.execute(same_key).first():
                 return False
-            if connection.execute(select(jobs.c.name).where(jobs.c.name == request.name)).first():
-                raise InvalidInputError(f"Job name '{request.name}' is taken.", hint="Choose another name.")
+            require_free(connection, request.name)
             connection.execute(
                 insert(jobs).values(
                     name=request.name,
@@ -79,6 +85,13 @@ class JobStore:
         waiting_or_live = (JobStatus.PENDING.value, *_LIVE)
         with self._database.read() as connection:
             return connection.execute(select(jobs.c.name).where(jobs.c.status.in_(waiting_or_live))).scalars().all()
+
+    def unfinished_trials(self, tuning_job: str) -> Sequence[str]:
+        """Names of the tuning job's trials that have not ended."""
+        waiting_or_live = (JobStatus.PENDING.value, *_LIVE)
+        query = select(jobs.c.name).where(jobs.c.tuning_job == tuning_job, jobs.c.status.in_(waiting_or_live))
+        with self._database.read() as connection:
+            return connection.execute(query).scalars().all()
 
     def take_slot(self, name: str, slots: int, now: datetime) -> bool:
         """Begin the pending job if fewer than `slots` run and no job launched before it still waits."""

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from backend.adapters.local.home import Home
+from backend.adapters.local.home import Home, JobFolder
+from backend.adapters.local.job_output import read_log
 from backend.adapters.local.job_runner import fail_dead_jobs
 from backend.adapters.local.job_store import JobStore
 from backend.adapters.local.processes import FileLock, LockHeldError, reap, spawn_detached
@@ -18,7 +19,6 @@ from backend.errors import InvalidInputError, NotFoundError, WrongStateError
 from backend.ports.training import NO_CHANNELS, Channel, TrainingPlatform
 
 TRAINER: Final = "backend.digits.train"
-_LINE_LOOKBACK: Final = 4096
 
 
 class LocalTraining:
@@ -52,7 +52,7 @@ class LocalTraining:
             command += ["--home", str(self._home.root), "--job", request.name]
             command += ["--slots", str(self._slots), "--trainer", self._trainer]
             try:
-                self._hand_over(channels, request)
+                hand_over(self._home, channels, folder, request.resumed_from or request.tuning_job)
                 if request.resumed_from:
                     _copy_checkpoints(self._home.job(request.resumed_from).checkpoints, folder.checkpoints)
                 spawn_detached(command, lock=lock, log=folder.runner_log, env=self._environment)
@@ -60,16 +60,6 @@ class LocalTraining:
                 reason = f"The job could not be started: {error}."
                 self._store.move(request.name, JobStatus.FAILED, failure_reason=reason, ended_at=datetime.now(UTC))
         return self._store.get(request.name)
-
-    def _hand_over(self, channels: Mapping[str, Channel], request: TrainingRequest) -> None:
-        target = self._home.job(request.name).input_data
-        for channel, files in channels.items():
-            (target / channel).mkdir(parents=True, exist_ok=True)
-            for name, content in files.items():
-                (target / channel / name).write_bytes(content)
-        origin = request.resumed_from or request.tuning_job
-        if origin and not channels and (source := self._home.job(origin).input_data).is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True)
 
     def _require_resumable(self, name: str) -> None:
         status = self.describe(name).status
@@ -87,36 +77,26 @@ class LocalTraining:
             raise InvalidInputError(f"Job name '{request.name}' is taken.", hint="Choose another name.") from None
 
     def describe(self, name: str) -> TrainingJob:
-        self._refresh()
+        self.refresh()
         return self._store.get(name)
 
     def list_jobs(self) -> Sequence[TrainingJob]:
-        self._refresh()
+        self.refresh()
         return self._store.newest_first()
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Make every job whose runner is gone `Failed`."""
         reap()
         fail_dead_jobs(self._store, self._home)
 
     def stop(self, name: str) -> TrainingJob:
-        self._refresh()
+        self.refresh()
         self._store.request_stop(name)
         return self._store.get(name)
 
     def read_log(self, name: str, offset: int = 0, limit: int = 262_144) -> LogChunk:
         self._store.get(name)
-        log = self._home.job(name).log
-        if not log.is_file():
-            return LogChunk(text="", next_offset=0, size=0)
-        with log.open("rb") as file:
-            size = file.seek(0, 2)
-            start = max(0, size + offset) if offset < 0 else min(offset, size)
-            file.seek(start)
-            raw = file.read(limit)
-        cut = raw.rfind(b"\n", max(0, len(raw) - _LINE_LOOKBACK)) + 1
-        if start + len(raw) < size and cut > 0:
-            raw = raw[:cut]
-        return LogChunk(text=raw.decode("utf-8", errors="replace"), next_offset=start + len(raw), size=size)
+        return read_log(self._home.job(name).log, offset, limit)
 
     def metric_points(self, name: str, after: int = -1) -> Sequence[MetricPoint]:
         self._store.get(name)
@@ -135,6 +115,16 @@ class LocalTraining:
         if not path.is_file():
             raise NotFoundError(f"'{path.name}' of job '{job.name}' is gone: '{path}' does not exist.")
         return path
+
+
+def hand_over(home: Home, channels: Mapping[str, Channel], folder: JobFolder, origin: str) -> None:
+    """Put the files of `channels` into the job's folder; without any, those that the job `origin` had."""
+    for channel, files in channels.items():
+        (folder.input_data / channel).mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder.input_data / channel / name).write_bytes(content)
+    if origin and not channels and (source := home.job(origin).input_data).is_dir():
+        shutil.copytree(source, folder.input_data, dirs_exist_ok=True)
 
 
 def _copy_checkpoints(source: Path, target: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from google.protobuf import text_format
 
+from backend.digits.triton_config import config_pbtxt
 from backend.domain.serving import TRITON_MODEL, ServedModel
 from backend.errors import ArchiveRejectedError
 
@@ -25,6 +26,7 @@ CANDIDATE: Final = f"{TRITON_MODEL}_candidate"
 _INPUT_DIMS: Final = [28, 28, 1]
 _OUTPUT_DIMS: Final = [10]
 _MAX_INSTANCES: Final = 8
+_ANY_GPU: Final = "ml.g5.xlarge"
 _WARM_UP: Final = [
     {
         "name": "first executions",
@@ -44,6 +46,7 @@ _KNOWN: Final = {
     "output",
     "dynamic_batching",
     "instance_group",
+    "optimization",
     "parameters",
     "version_policy",
     "default_model_filename",
@@ -53,6 +56,7 @@ _KNOWN: Final = {
 def parse_config(text: str) -> dict[str, Any]:
     """The part of a `config.pbtxt` that is served, as the JSON values that Triton's load takes.
 
+    An archive made for a GPU asks for one, and for TensorRT; the embedded server has neither and serves it on the CPU.
     Raises `ArchiveRejectedError` for a configuration that is not ours: other tensors, backend or fields.
     """
     from tritonclient.grpc import model_config_pb2  # costs 0.3 s and gRPC; only deployments need it
@@ -77,6 +81,7 @@ def parse_config(text: str) -> dict[str, Any]:
         raise ArchiveRejectedError(
             f"config.pbtxt allows batches of {config.max_batch_size}, expected at least {MAX_BATCH}."
         )
+    _require_known_hardware(config)
     return {
         "backend": BACKEND,
         "max_batch_size": config.max_batch_size,
@@ -121,6 +126,25 @@ def served_model(config: Mapping[str, Any]) -> ServedModel | None:
 def _require(what: str, observed: object, expected: object) -> None:
     if observed != expected:
         raise ArchiveRejectedError(f"config.pbtxt has the {what} {observed!r}, expected {expected!r}.")
+
+
+def _require_known_hardware(config: Any) -> None:
+    """TensorRT's parameters can name files: it is taken as our training asks for it, to the letter, or not at all."""
+    from tritonclient.grpc import model_config_pb2
+
+    kinds = model_config_pb2.ModelInstanceGroup.Kind
+    for group in config.instance_group:
+        if group.kind not in (kinds.Value("KIND_AUTO"), kinds.Value("KIND_CPU"), kinds.Value("KIND_GPU")):
+            raise ArchiveRejectedError(
+                f"config.pbtxt asks for instances of the {kinds.Name(group.kind)}, expected KIND_CPU or KIND_GPU."
+            )
+    ours = (config_pbtxt(precision=precision, instance=_ANY_GPU) for precision in ("fp16", "int8"))
+    known = [text_format.Parse(text, model_config_pb2.ModelConfig()).optimization for text in ours]
+    if config.HasField("optimization") and config.optimization not in known:
+        asked = text_format.MessageToString(config.optimization, as_one_line=True)
+        raise ArchiveRejectedError(
+            f"config.pbtxt asks for the optimization '{asked[:200]}', expected TensorRT as training writes it."
+        )
 
 
 def _instances(config: Any) -> int:

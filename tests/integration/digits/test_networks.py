@@ -10,9 +10,7 @@ import numpy as np
 import onnx
 import pytest
 import tensorflow as tf
-from google.protobuf import text_format
 from onnx import numpy_helper
-from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from backend.digits import augmentation, export, model
 from backend.digits.augmentation import augment
@@ -220,21 +218,6 @@ def test_the_exported_file_is_the_archive_that_triton_expects(trained: keras.Mod
     for count in (1, 3, 64):
         assert predict(onnx_file, IMAGES.repeat(3, axis=0)[:count]).shape == (count, 10)
     assert predict(onnx_file, IMAGES) == pytest.approx(trained.predict(normalise(IMAGES), verbose=0), abs=1e-4)
-
-
-def test_the_configuration_is_tritons_own_text_format() -> None:
-    config = text_format.Parse(export.CONFIG_PBTXT, ModelConfig())
-
-    assert (config.name, config.backend, config.max_batch_size) == ("mnist", "onnxruntime", 64)
-    assert [(tensor.name, tensor.data_type, list(tensor.dims)) for tensor in (*config.input, *config.output)] == [
-        ("input_1", 11, [28, 28, 1]),
-        ("output_1", 11, [10]),
-    ]
-    assert config.HasField("dynamic_batching")
-    (group,) = config.instance_group
-    assert (group.count, group.kind) == (2, type(group).KIND_CPU)
-    values = {name: parameter.string_value for name, parameter in config.parameters.items()}
-    assert values == {"intra_op_thread_count": "1", "inter_op_thread_count": "1"}
 
 
 @pytest.mark.parametrize("wrong", [1.5, math.nan])

@@ -98,7 +98,9 @@ def test_the_evaluation_is_of_the_exported_file_on_the_whole_test_set(finished: 
     assert document["freehand"]["accuracy"] == pytest.approx(drawn.accuracy)
     assert document["freehand"]["accuracy"] > 0.6
     assert document["parameters"] == 34_650
-    assert document["onnx_bytes"] == onnx_file.stat().st_size
+    assert document["onnx_bytes"] == document["performance"]["file_bytes"] == onnx_file.stat().st_size
+    assert 0 < document["performance"]["latency_p50_ms"] <= document["performance"]["latency_p99_ms"] < 1_000
+    assert document["performance"]["images_per_second"] > 100
     with np.load(folder / "output" / "data" / "predictions.npz") as predictions:
         assert predictions["labels"].dtype == np.uint8
         assert np.array_equal(predictions["labels"], data.test_labels)
@@ -128,6 +130,7 @@ def test_the_metric_lines_tell_the_whole_story_in_order(finished: Any) -> None:
     assert [line["epoch"] for line in lines if "val_accuracy" in line] == [1, 2]
     evaluation = output(folder, "evaluation.json")
     assert lines[-1]["test_accuracy"] == pytest.approx(evaluation["accuracy"], rel=1e-4)
+    assert lines[-1]["latency_p50_ms"] == pytest.approx(evaluation["performance"]["latency_p50_ms"], rel=1e-4)
     assert lines[-1]["freehand_accuracy"] == pytest.approx(evaluation["freehand"]["accuracy"], rel=1e-4)
 
 
@@ -248,6 +251,28 @@ def test_what_was_trained_in_16_bits_is_exported_in_32(tmp_path: Path) -> None:
     accuracy = float((probabilities.argmax(axis=1) == data.validation_labels).mean())
     assert accuracy == pytest.approx(last.val_accuracy, abs=0.02)
     assert accuracy > 0.8
+
+
+def test_a_job_in_8_bits_learns_to_bear_them_and_leaves_a_saved_model_on_request(tmp_path: Path) -> None:
+    config = dataclasses.replace(TINY, epochs=8, train_precision="bfloat16", export="int8-qat", saved_model="yes")
+    result = subprocess.run(
+        command(**dataclasses.asdict(config)),
+        cwd=tmp_path, env={**environment(tmp_path), "WANDB_MODE": "disabled"}, stdout=subprocess.PIPE, text=True,
+        timeout=180, check=True,
+    )  # fmt: skip
+
+    lines = [metrics for line in result.stdout.splitlines() if (metrics := parse_line(line))]
+    progress = [line["progress"] for line in lines]
+    assert progress == sorted(progress)
+    assert [line["epoch"] for line in lines if "val_accuracy" in line] == list(range(1, 10))
+    assert [point["epoch"] for point in output(tmp_path, "curves.json")] == list(range(1, 10))
+    document = output(tmp_path, "evaluation.json")
+    assert document["performance"]["precision"] == "int8-qat"
+    assert document["performance"]["file_bytes"] < 60_000
+    assert document["parameters"] == 34_650
+    assert document["accuracy"] > 0.8
+    assert (tmp_path / "output" / "data" / "saved_model" / "saved_model.pb").is_file()
+    assert {path.name for path in (tmp_path / "model").rglob("*.*")} == {"config.pbtxt", "model.onnx"}
 
 
 TWO_DEVICES = """

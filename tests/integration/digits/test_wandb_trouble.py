@@ -125,6 +125,14 @@ def test_without_a_key_the_run_is_recorded_offline_and_whole(tmp_path: Path) -> 
     assert len(list(tmp_path.glob("wandb/*/files/media/images/test/*.png"))) in (1, 2)
 
 
+def test_the_trials_of_a_search_are_a_group(tmp_path: Path) -> None:
+    """W&B's own inspector does not show it, so the record's strings are looked for, each after its length."""
+    train(tmp_path, WANDB_RUN_GROUP="the-search", WANDB_JOB_TYPE="a-trial")
+    (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")  # beside it lies a link to the latest
+    assert b"\x0athe-search" in file.read_bytes()
+    assert b"\x07a-trial" in file.read_bytes()
+
+
 def test_a_failed_training_is_a_failed_run(tmp_path: Path) -> None:
     ended = train(tmp_path, script=TRAINING.replace('print("worked", flush=True)', "raise ValueError"))
 

@@ -45,6 +45,8 @@ def test_the_folder_that_sagemakers_tuner_adds_is_no_mistake() -> None:
         (["--epoch", "3"], "unrecognized arguments: --epoch"),
         (["--epochs"], "expected one argument"),
         (["--model", ""], "model is ''"),
+        (["--export", "int4"], "export is 'int4'; expected one of fp32, fp16, int8, int8-qat"),
+        (["--serving-instance", "g5"], "serving_instance is 'g5'; expected local or a SageMaker instance type"),
     ],
 )
 def test_a_bad_argument_is_refused_with_what_was_expected(arguments: list[str], message: str) -> None:

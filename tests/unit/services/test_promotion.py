@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,17 +157,16 @@ def test_an_archive_that_rotted_never_takes_traffic(world: World) -> None:
     assert last_event(world) == ("promote", "stage staging", "Failed")
 
 
-def test_a_silent_rollback_is_told_as_a_failure(
-    world: World, serving: FakeServing, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_silent_rollback_is_told_as_one(world: World, serving: FakeServing, monkeypatch: pytest.MonkeyPatch) -> None:
     """A platform may take an update, fail it, and serve the old version again without an error."""
     first = world.backend.promotion.promote(Stage.STAGING, 1, actor=ADA)
     monkeypatch.setattr(serving, "deploy", lambda stage, *_: serving.describe(stage))
     deployment = world.backend.promotion.promote(Stage.STAGING, 2, actor=ADA)
-    assert deployment.outcome is Outcome.FAILED
+    assert deployment.outcome is Outcome.ROLLED_BACK
+    assert not deployment.outcome.is_good
     assert deployment.error == "'staging' went back to version 1 by itself, asked for was version 2."
     assert serving.describe(Stage.STAGING).served == ServedModel(version=1, sha256=first.sha256)
-    assert last_event(world) == ("promote", "stage staging", "Failed")
+    assert last_event(world) == ("promote", "stage staging", "RolledBack")
 
 
 def test_a_record_whose_process_died_after_all_was_verified_says_what_serves(world: World) -> None:
@@ -202,6 +202,30 @@ def test_a_rollback_serves_what_served_before_and_says_so(world: World) -> None:
     assert last_event(world) == ("rollback", "stage prod", "Succeeded")
     with pytest.raises(WrongStateError, match="'prod' cannot be rolled back: nothing served well before"):
         world.backend.promotion.roll_back(Stage.PROD, actor=ADA)
+
+
+def test_two_rollbacks_at_once_are_one_step_back(
+    world: World, serving: FakeServing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second was asked for while the bad version served, and its turn comes after the first."""
+    world.add_job("job-bad", sharpness=2.0)
+    bad = world.backend.registration.register_job("job-bad", actor=ADA).version
+    world.backend.registration.decide(bad, Approval.APPROVED, actor=ADA)
+    for number in (2, 1, bad):
+        world.backend.promotion.promote(Stage.PROD, number, actor=ADA)
+    hold = serving.hold
+
+    def late(stage: Stage, holder: str) -> AbstractContextManager[None]:
+        monkeypatch.setattr(serving, "hold", hold)
+        world.backend.promotion.roll_back(Stage.PROD, actor=ADA)
+        return hold(stage, holder)
+
+    monkeypatch.setattr(serving, "hold", late)
+    with pytest.raises(StalePlanError, match="it changed since the plan was made"):
+        world.backend.promotion.roll_back(Stage.PROD, actor=ADA)
+    served = serving.describe(Stage.PROD).served
+    assert served is not None
+    assert served.version == 1
 
 
 def test_a_rollback_asks_for_the_role_and_not_for_an_approval(world: World) -> None:

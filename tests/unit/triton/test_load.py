@@ -107,7 +107,7 @@ def test_a_failure_is_counted_by_its_kind_and_the_next_request_asks_again(
     monkeypatch: pytest.MonkeyPatch, wrong: bytes | None, kind: str
 ) -> None:
     # Silence is waited for; whatever else is wrong must not be taken for it because this machine is busy.
-    monkeypatch.setattr(load, "DEADLINE_S", 1.0 if wrong is None else 20.0)
+    monkeypatch.setattr(load, "DEADLINE_S", 3.0 if wrong is None else 20.0)
     with serving(lambda number: wrong if number == 3 else GOOD) as (server, url):
         shots = open_loop(url, per_second=500, count=30, progress=ignore)
     assert [shot.failure for shot in shots if shot.failure] == [kind]

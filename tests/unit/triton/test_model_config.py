@@ -5,6 +5,7 @@ import json
 import pytest
 
 from backend.adapters.triton.model_config import load_request, parse_config, served_model
+from backend.digits.triton_config import config_pbtxt
 from backend.domain.serving import ServedModel
 from backend.errors import ArchiveRejectedError
 from tests.contract.archives import CONFIG
@@ -33,6 +34,7 @@ def test_what_training_exports_is_taken_over() -> None:
         ("TYPE_FP32", "TYPE_UINT8", "TYPE_UINT8"),
         ("max_batch_size: 64", "max_batch_size: 8", "batches of 8, expected at least 64"),
         ("count: 2", "count: 200", "200 instances"),
+        ("KIND_CPU", "KIND_MODEL", "instances of the KIND_MODEL, expected KIND_CPU or KIND_GPU"),
         ('"mnist"', '"other"', "name 'other'"),
         ("intra_op_thread_count", "EXECUTION_ENV_PATH", "parameter 'EXECUTION_ENV_PATH'"),
         ('string_value: "1"', 'string_value: "0"', "parameter"),
@@ -46,6 +48,35 @@ def test_anything_else_is_refused_by_name(old: str, new: str, said: str) -> None
     assert old in CONFIG
     with pytest.raises(ArchiveRejectedError, match=said):
         parse_config(CONFIG.replace(old, new))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_what_was_made_for_a_gpu_is_served_here_on_the_cpu(precision: str) -> None:
+    text = config_pbtxt(precision=precision, instance="ml.g5.xlarge")
+    assert "KIND_GPU" in text and "tensorrt" in text
+
+    taken = parse_config(text)
+
+    assert taken["instance_group"] == [{"count": 2, "kind": "KIND_CPU"}]
+    assert taken == parse_config(config_pbtxt(precision=precision, instance="local"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"/tmp"', '"/etc"'),
+        ('"FP16"', '"FP8"'),
+        ('"tensorrt"', '"openvino"'),
+        ("gpu_execution_accelerator", "cpu_execution_accelerator"),
+        ('"trt_engine_cache_path"', '"trt_extra_plugin_lib_paths"'),
+        ("optimization {", "optimization { graph { level: 1 }"),
+    ],
+)
+def test_an_optimisation_that_is_not_ours_is_refused(old: str, new: str) -> None:
+    text = config_pbtxt(precision="fp16", instance="ml.g5.xlarge")
+    assert old in text
+    with pytest.raises(ArchiveRejectedError, match="expected TensorRT as training writes it"):
+        parse_config(text.replace(old, new))
 
 
 def test_a_load_names_version_and_digests_and_can_be_read_back() -> None:

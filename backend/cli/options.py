@@ -1,0 +1,19 @@
+"""What several commands read from their options in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backend.domain.training import Value
+from backend.errors import InvalidInputError
+
+
+def settings(pairs: Sequence[str]) -> dict[str, Value]:
+    """What `--set KEY=VALUE` says; raises `InvalidInputError`."""
+    found: dict[str, Value] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            raise InvalidInputError(f"--set is '{pair}'; expected KEY=VALUE.")
+        found[name] = value
+    return found
