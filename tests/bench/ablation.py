@@ -200,8 +200,8 @@ def report(results: Sequence[dict[str, Any]]) -> None:
         f"with the same seed varies by {100 * spread:.2f} points (standard deviation, pooled). The standard error is "
         "the larger of what other images and what other seeds would change; beyond the noise is what exceeds two of "
         f"them, as about one of {len(runs) - 1} comparisons would by chance. Made by `make bench-ablation`; no test "
-        "image was looked at. A recipe this short underrates what pays over many passes: bent images, dropout, averaged "
-        "weights.",
+        "image was looked at. A recipe this short underrates what pays over many passes: bent images, dropout, "
+        "averaged weights.",
     )
 
 
