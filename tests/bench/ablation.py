@@ -140,12 +140,11 @@ def of_variant(results: Sequence[dict[str, Any]], variant: str) -> list[dict[str
 
 def standard_error(results: Sequence[dict[str, Any]], base: Sequence[dict[str, Any]], spread: float) -> float:
     """Of the difference between two mean accuracies, as shares: the larger of what other images and what other seeds
-    would change. `spread` is the standard deviation of an accuracy over seeds, pooled over all variants.
+    would change. `spread` is the standard deviation over seeds of the difference to the base with the same seed, pooled
+    over all variants.
     """
     difference = _share_right(results) - _share_right(base)
-    return max(
-        float(difference.std(ddof=1)) / math.sqrt(VALIDATION), spread * math.sqrt(1 / len(results) + 1 / len(base))
-    )
+    return max(float(difference.std(ddof=1)) / math.sqrt(VALIDATION), spread / math.sqrt(len(results)))
 
 
 def _share_right(results: Sequence[dict[str, Any]]) -> np.ndarray:
@@ -158,9 +157,14 @@ def _share_right(results: Sequence[dict[str, Any]]) -> np.ndarray:
 
 def report(results: Sequence[dict[str, Any]]) -> None:
     runs = {variant: found for variant in VARIANTS if (found := of_variant(results, variant))}
-    variances = [statistics.variance(_accuracies(found)) for found in runs.values() if len(found) > 1]
-    spread = math.sqrt(statistics.fmean(variances)) if variances else 0.0
     base = runs[next(iter(VARIANTS))]
+    differences = [
+        [own - its for own, its in zip(_accuracies(found), _accuracies(base), strict=False)]
+        for found in runs.values()
+        if found is not base
+    ]
+    variances = [statistics.variance(of_seeds) for of_seeds in differences if len(of_seeds) > 1]
+    spread = math.sqrt(statistics.fmean(variances)) if variances else 0.0
     rows = []
     for variant, found in runs.items():
         accuracies = _accuracies(found)
@@ -192,11 +196,12 @@ def report(results: Sequence[dict[str, Any]]) -> None:
         rows,
         note=f"The accurate preset, but with {values['model']}, {values['epochs']} passes over {values['limit']:,} "
         f"images and weights averaged with {values['ema']}; {SEEDS} seeds, {VALIDATION:,} validation images, "
-        f"{DRAWINGS:,} new drawings in the styles of the training. Between seeds the accuracy differs by "
-        f"{100 * spread:.2f} points (standard deviation, pooled). The standard error is the larger of what other "
-        "images and what other seeds would change; beyond the noise is what exceeds two of them. Made by "
-        "`make bench-ablation`; no test image was looked at. A recipe this short underrates what pays over "
-        "many passes: bent images, dropout, averaged weights.",
+        f"{DRAWINGS:,} new drawings in the styles of the training. From seed to seed, a difference to the short recipe "
+        f"with the same seed varies by {100 * spread:.2f} points (standard deviation, pooled). The standard error is "
+        "the larger of what other images and what other seeds would change; beyond the noise is what exceeds two of "
+        f"them, as about one of {len(runs) - 1} comparisons would by chance. Made by `make bench-ablation`; no test "
+        "image was looked at. A recipe this short underrates what pays over many passes: bent images, dropout, "
+        "averaged weights.",
     )
 
 
