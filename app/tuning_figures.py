@@ -127,7 +127,7 @@ def text_of(value: Value) -> str:
 
 
 def range_words(parameter: ParameterRange) -> str:
-    """`0.001, 0.01` or `0.001 to 0.03, logarithmic`."""
+    """`0.001, 0.01` or `0.001 to 0.03, log`."""
     if parameter.values:
         return ", ".join(text_of(value) for value in parameter.values)
-    return f"{parameter.low:.6g} to {parameter.high:.6g}{', logarithmic' if parameter.log else ''}"
+    return f"{parameter.low:.6g} to {parameter.high:.6g}{', log' if parameter.log else ''}"

@@ -27,7 +27,9 @@ def importance_bars(shares: Mapping[str, float], *, key: str, height: int = 240)
             hovertemplate="%{y}: %{x:.1%}<extra></extra>",
         )
     )
-    figure.update_layout(margin={"l": 8, "r": 40, "t": 8, "b": 8}, paper_bgcolor="rgba(0,0,0,0)")
+    figure.update_layout(
+        margin={"l": 8, "r": 40, "t": 8, "b": 8}, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)"
+    )
     figure.update_xaxes(range=[0, max(1.0, *values)], tickformat=".0%", fixedrange=True)
     figure.update_yaxes(autorange="reversed", fixedrange=True)
     told = ", ".join(f"{label} {share:.0%}" for label, share in shares.items())

@@ -43,7 +43,7 @@ def parallel_figure(axes: Sequence[Axis], *, smaller_is_better: bool, colours: S
     """The chart as Plotly takes it. `colours` go from the weakest to the strongest."""
     import plotly.graph_objects as go  # half a second: only when there is something to draw
 
-    strong = colours[2:]  # the weakest would not be seen on the card
+    strong = colours[3:9]  # the ends of the scale would not be seen on the card
     shades = [[place / (len(strong) - 1), colour] for place, colour in enumerate(strong)]
     figure = go.Figure(
         go.Parcoords(

@@ -43,7 +43,13 @@ def trial_curves(
     """Each trial's objective by epoch: the best one and those that run stand out, the others are their background."""
     st.echarts_chart(
         curves_options(
-            curves, best=best, running=running, metric=metric, epochs=epochs, colours=theme.series_colours()
+            curves,
+            best=best,
+            running=running,
+            metric=metric,
+            epochs=epochs,
+            colours=theme.series_colours(),
+            y_range=y_range,
         ),
         key=key,
         height=height,
@@ -65,7 +71,7 @@ def curves_options(
     options = chart_options(curves, x_name="epoch", y_name=metric, x_range=(0, epochs))
     special = [*running, *([best] if best and best not in running else [])]
     many = len(curves) > _NAMED_LINES
-    grey = colours[8]
+    grey, faint = colours[8], 0.25 if len(curves) > 50 else 0.45
     live = iter(colours[1:8] * len(running))
     for line in options["series"]:
         name = line["name"]
@@ -73,8 +79,8 @@ def curves_options(
         stands_out = name in special
         line |= {
             "color": colour,
-            "lineStyle": {"width": 2.5 if stands_out else 1.5, "opacity": 1 if stands_out else 0.45},
-            "itemStyle": {"opacity": 1 if stands_out else 0.45},
+            "lineStyle": {"width": 2.5 if stands_out else 1.5, "opacity": 1 if stands_out else faint},
+            "itemStyle": {"opacity": 1 if stands_out else faint},
             "z": 3 if stands_out else 2,
             "emphasis": {"lineStyle": {"width": 3, "opacity": 1}, "itemStyle": {"opacity": 1}},
         }

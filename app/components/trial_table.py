@@ -74,7 +74,7 @@ def _row(trial: Trial, columns: dict[str, str], objective: str, best: int, now: 
         "Status": status_cell(status_of(trial)),
         objective: trial.value if trial.is_finished else None,
         **{label: trial.hyperparameters.get(name) for name, label in columns.items()},
-        "Epochs": trial.epochs,
+        "Epochs": round(trial.epochs, 1),
         "of": trial.planned_epochs,
         "Duration": duration(length) if length else "",
         "Job": trial.job,

@@ -67,20 +67,21 @@ def ask_to_stop(jobs: Sequence[Job]) -> None:
 
 
 def _ask_about_search(job: TuningJob) -> None:
-    running = sum(not trial.status.is_terminal for trial in job.trials)
-    trials = {0: "no trial", 1: "the running trial"}.get(running, f"the {running} running trials")
+    live = sum(not trial.status.is_terminal for trial in job.trials)
+    them = "the one that was launched is" if live == 1 else f"the {live} that were launched are"
     waits = job.status is JobStatus.STOPPING
+    after = f"After the running trials: no further one; {them} let end, and counted." if live else ""
+    now = f"Now: {them} ended within ten seconds, and not counted." if live else "No trial is running."
     confirm(
         question=f"Stop {job.name}?",
         verb="Stop now",
         consequences=[
-            *([] if waits else [f"After the running trials: none is launched any more, {trials} may end and count."]),
-            f"Now: {trials} {'are' if running > 1 else 'is'} stopped too, within ten seconds, and "
-            f"{'do' if running > 1 else 'does'} not count.",
+            *([after] if after and not waits else []),
+            now,
             _TRIALS_KEPT,
         ],
         apply=_stopping([job], StopMode.NOW),
-        other_verb="" if waits else "Stop after the running trials",
+        other_verb="" if waits or not live else "Stop after the running trials",
         other_apply=_stopping([job], StopMode.AFTER_RUNNING),
         icon=_STOP,
     )

@@ -14,7 +14,7 @@ from backend.domain.training import HYPERPARAMETERS, Hyperparameter, Value, hype
 from backend.errors import InvalidInputError
 
 Kind = Literal["list", "range", "log"]
-_KINDS: Final[Mapping[Kind, str]] = {"list": "List of values", "range": "Range", "log": "Range, logarithmic"}
+_KINDS: Final[Mapping[Kind, str]] = {"list": "List", "range": "Range", "log": "Log range"}
 TUNABLE: Final = [
     parameter.name for parameter in HYPERPARAMETERS if parameter.name not in NOT_TUNED and len(parameter.choices) != 1
 ]
@@ -120,7 +120,7 @@ def _row(number: int, start: ParameterRange, values: Mapping[str, Value]) -> Par
             index=TUNABLE.index(start.name),
             format_func=lambda word: hyperparameter(word).label,
             key=f"space_{number}_name",
-            width=165,
+            width=150,
             persist_state="page",
         )
         kinds: list[Kind] = ["list"] if hyperparameter(name).kind == "choice" else list(_KINDS)
@@ -131,7 +131,7 @@ def _row(number: int, start: ParameterRange, values: Mapping[str, Value]) -> Par
             format_func=_KINDS.__getitem__,
             key=f"space_{number}_{name}_kind",
             disabled=len(kinds) == 1,
-            width=165,
+            width=118,
             persist_state="page",
         )
         own = name == start.name and kind == _kind(start)
@@ -165,8 +165,8 @@ def _values(given: ParameterRange, kind: Kind, key: str) -> list[str]:
             persist_state="page",
         )
         return [part.strip() for part in text.split(",") if part.strip()]
-    low = st.text_input("Low", _number(given.low), key=f"{key}_low", width=110, persist_state="page")
-    high = st.text_input("High", _number(given.high), key=f"{key}_high", width=110, persist_state="page")
+    low = st.text_input("Low", _number(given.low), key=f"{key}_low", width=92, persist_state="page")
+    high = st.text_input("High", _number(given.high), key=f"{key}_high", width=92, persist_state="page")
     return [low.strip(), high.strip()]
 
 

@@ -40,15 +40,6 @@ def live_charts(job: TuningJob) -> None:
         _history(job, y_range)
 
 
-def space_charts(job: TuningJob) -> None:
-    """What the finished trials say about the space."""
-    left, right = st.columns([3, 2], gap="medium")
-    with left, theme.card("parallel", "Parallel coordinates", stretch=True):
-        _parallel(job)
-    with right, theme.card("importance", "Parameter importance", stretch=True):
-        _importance(job)
-
-
 def _curves(job: TuningJob, y_range: tuple[float, float] | None) -> None:
     curves = {
         f"trial {trial.number}": points
@@ -90,7 +81,8 @@ def _history(job: TuningJob, y_range: tuple[float, float] | None) -> None:
     )
 
 
-def _parallel(job: TuningJob) -> None:
+def parallel(job: TuningJob) -> None:
+    """What the finished trials say about the space."""
     count = len(finished(job))
     if count < 2:
         st.caption(f"Two finished trials make a picture; there {'is one' if count == 1 else 'are none'} yet.")
@@ -109,7 +101,7 @@ def _parallel(job: TuningJob) -> None:
     )
 
 
-def _importance(job: TuningJob) -> None:
+def importance(job: TuningJob) -> None:
     """Computed when someone asks, and again when they ask again: it takes a second, and most never look."""
     completed = sum(trial.status is JobStatus.COMPLETED for trial in job.trials)
     asked: dict[str, int] = st.session_state.setdefault(Key.IMPORTANCE, {})

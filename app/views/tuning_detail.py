@@ -20,7 +20,7 @@ from app.tuning_figures import range_words, text_of
 from app.views.job_actions import versions_of
 from app.views.job_detail import job_link
 from app.views.job_log import job_log
-from app.views.tuning_charts import live_charts, space_charts
+from app.views.tuning_charts import importance, live_charts, parallel
 from backend.domain.jobs import JobStatus
 from backend.domain.training import hyperparameter
 from backend.domain.tuning import StopMode, TuningJob
@@ -43,7 +43,7 @@ def tuning_detail(job: TuningJob) -> None:
     for number, text in enumerate(job.notices):
         notice(text, key=f"job_{number}")
     # A finished search no longer changes: it is drawn once and costs nothing more.
-    st.fragment(_live, run_every=None if job.status.is_terminal else REFRESH)(job.name, job.status, job.notices)
+    st.fragment(_live, run_every=REFRESH if _lives(job) else None)(job.name, _drawn_with(job))
     left, right = st.columns(2, gap="medium")
     with left, theme.card("configuration", "Configuration", stretch=True):
         _configuration(job)
@@ -51,11 +51,21 @@ def tuning_detail(job: TuningJob) -> None:
         _about(job)
 
 
-def _live(name: str, status_when_drawn: JobStatus, notices_when_drawn: tuple[str, ...]) -> None:
+def _lives(job: TuningJob) -> bool:
+    """A search that was killed ends before the trials that it left behind."""
+    return not job.status.is_terminal or not all(trial.status.is_terminal for trial in job.trials)
+
+
+def _drawn_with(job: TuningJob) -> tuple[object, ...]:
+    """What title, buttons, notices and lineage show: when it changes, the whole page follows."""
+    return job.status, job.stop_mode, job.notices, _lives(job), job.best_trial.job if job.best_trial else ""
+
+
+def _live(name: str, drawn_with: tuple[object, ...]) -> None:
     with shown("Follow the tuning job"):
         job = queries.tuning_job(name)
-        if job.status is not status_when_drawn or job.notices != notices_when_drawn:
-            st.rerun(scope="app")  # title, buttons and notices follow too
+        if _drawn_with(job) != drawn_with:
+            st.rerun(scope="app")
         left, right = st.columns([3, 2], gap="medium")
         with left, theme.card("progress", stretch=True):
             _numbers(job)
@@ -64,8 +74,13 @@ def _live(name: str, status_when_drawn: JobStatus, notices_when_drawn: tuple[str
         live_charts(job)
         with theme.card("trials", "Trials"):
             _trials(job)
-        space_charts(job)
-        job_log(name, queries.tuning_log_tail(name), backend().tuning.read_log, title="Search log")
+        with theme.card("parallel", "Parallel coordinates"):
+            parallel(job)
+        left, right = st.columns([2, 3], gap="medium")
+        with left, theme.card("importance", "Parameter importance", stretch=True):
+            importance(job)
+        with right:
+            job_log(name, queries.tuning_log_tail(name), backend().tuning.read_log, title="Search log")
 
 
 def _numbers(job: TuningJob) -> None:

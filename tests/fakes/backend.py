@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from backend.adapters.local.database import Database
 from backend.adapters.local.home import Home
 from backend.adapters.local.job_store import JobStore
 from backend.adapters.local.packing import pack, sha256_of
+from backend.adapters.local.processes import FileLock
 from backend.adapters.local.training import LocalTraining
 from backend.adapters.local.tuning import LocalTuning
 from backend.adapters.local.tuning_store import TuningStore
@@ -19,7 +22,9 @@ from backend.adapters.triton.load import TritonLoad
 from backend.bootstrap import Backend, assemble
 from backend.domain.identity import Actor, Role
 from backend.domain.jobs import JobStatus, MetricPoint, TrainingRequest
-from backend.domain.training import resolve
+from backend.domain.search_space import ParameterRange, parse_space
+from backend.domain.training import Value, resolve
+from backend.domain.tuning import Trial, TuningRequest
 from backend.ports.load import LoadGenerator
 from backend.ports.serving import ServingPlatform
 from backend.settings import Settings
@@ -37,6 +42,8 @@ class World:
     store: JobStore
     searches: TuningStore
     home: Home
+    held: list[FileLock] = field(default_factory=list)
+    """Locks of jobs that are to live: a job whose lock nobody holds reads as failed."""
 
     def acting_as(self, role: Role) -> World:
         return replace(self, backend=replace(self.backend, actor=Actor(name="ada", role=role)))
@@ -88,6 +95,119 @@ class World:
         folder = self.home.job(name)
         folder.root.mkdir(parents=True, exist_ok=True)
         folder.log.write_text(f"log of {name}\n")
+
+    def add_tuning_job(
+        self,
+        name: str,
+        status: JobStatus = JobStatus.COMPLETED,
+        values: Sequence[float | None] = (0.95, 0.97, 0.96, 0.98),
+        *,
+        early: Sequence[int] = (),
+        space: Sequence[str] = ("lr=log(1e-3,1e-1)", "batch_size=64,128"),
+        created: datetime = NOON,
+        archives: bool = True,
+        **given: Any,
+    ) -> None:
+        """A search with a past: its trials by their objective's value, from number 1.
+
+        A trial without a value failed, or still runs when the job does; those in `early` were ended early. Completed
+        trials have `archives`, as long as nobody wants hundreds.
+        """
+        ranges = tuple(parse_space(text) for text in space)
+        hyperparameters = resolve("fast", given.pop("overrides", {}))
+        shared = {k: v for k, v in hyperparameters.items() if k not in {p.name for p in ranges}}
+        request = TuningRequest(
+            **{
+                "name": name,
+                "preset": "fast",
+                "hyperparameters": shared,
+                "space": ranges,
+                "requested_by": "ada",
+                "key": f"key-{name}",
+                "max_jobs": len(values) or 6,
+                **given,
+            }
+        )
+        self.searches.insert(request, created)
+        for number, value in enumerate(values, start=1):
+            chosen = {p.name: _within(p, number) for p in ranges}
+            self._add_trial(
+                request, number, value, chosen, early=number in early, archives=archives, live=status, created=created
+            )
+        if status.is_terminal:
+            reason = "The first 3 trials failed." if status is JobStatus.FAILED else ""
+            if status is JobStatus.STOPPED:
+                self.searches.move(name, JobStatus.STOPPING, stop_mode="now")
+            self.searches.move(name, status, ended_at=created + timedelta(minutes=5), failure_reason=reason)
+        else:
+            self.held.append(FileLock.acquire(self.home.job(name).lock))
+        folder = self.home.job(name)
+        folder.root.mkdir(parents=True, exist_ok=True)
+        folder.log.write_text(f"log of the search {name}\n")
+
+    def _add_trial(
+        self,
+        request: TuningRequest,
+        number: int,
+        value: float | None,
+        chosen: dict[str, Value],
+        *,
+        early: bool,
+        archives: bool,
+        live: JobStatus,
+        created: datetime,
+    ) -> None:
+        job = f"{request.name}-{number:03d}-abcd"
+        begun = created + timedelta(seconds=number)
+        training = TrainingRequest(
+            name=job,
+            preset="fast",
+            hyperparameters={**request.hyperparameters, **chosen},
+            requested_by="ada",
+            key=f"key-{job}",
+            tuning_job=request.name,
+        )
+        self.store.insert(training, begun)
+        self.store.move(job, JobStatus.IN_PROGRESS, started_at=begun)
+        if value is not None:
+            points = [
+                MetricPoint(seq=epoch, at=begun, values={"epoch": epoch, request.objective: value - 0.01 * (2 - epoch)})
+                for epoch in ((1,) if early else (1, 2))
+            ]
+            self.store.report(job, points, [])
+        self.searches.add_trial(
+            request.name,
+            Trial(number=number, job=job, status=JobStatus.IN_PROGRESS, hyperparameters=chosen, stopped_early=early),
+        )
+        ended = begun + timedelta(seconds=30)
+        if early:
+            self.store.move(job, JobStatus.STOPPING)
+            self.store.move(job, JobStatus.STOPPED, ended_at=ended)
+        elif value is not None:
+            sha256 = ""
+            if archives:
+                folder = self.home.job(job)
+                folder.output_data.mkdir(parents=True)
+                good_archive(folder.archive, sharpness=float(number))
+                (folder.output_data / "evaluation.json").write_text(json.dumps(trainer.evaluation()))
+                pack(folder.output_data, folder.output_archive)
+                sha256 = sha256_of(folder.archive)
+            self.store.move(job, JobStatus.COMPLETED, ended_at=ended, progress=1.0, sha256=sha256)
+        elif live.is_terminal:
+            self.store.move(job, JobStatus.FAILED, ended_at=ended, failure_reason="The loss became NaN.")
+        else:
+            self.held.append(FileLock.acquire(self.home.job(job).lock))
+
+
+def _within(parameter: ParameterRange, number: int) -> Value:
+    """Another value of the parameter for another number."""
+    if parameter.values:
+        return parameter.values[number % len(parameter.values)]
+    share = number * 0.618 % 1
+    if parameter.log:
+        return float(parameter.low * (parameter.high / parameter.low) ** share)
+    value = parameter.low + share * (parameter.high - parameter.low)
+    return int(value) if parameter.integer else value
 
 
 def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None = None) -> World:

@@ -23,6 +23,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     world = make_world(tmp_path / "home", FakeServing(tmp_path / "locks"))
     use(world, monkeypatch)
     yield world
+    for lock in world.held:
+        lock.release()
     st.cache_data.clear()
     context.backend.clear()
 

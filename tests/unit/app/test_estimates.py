@@ -1,0 +1,110 @@
+"""How long work will take: from this machine's own past, and never out of thin air."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from app.estimates import NO_HISTORY, time_left, training_estimate, trials_of, tuning_estimate
+from backend.domain.jobs import JobStatus, TrainingJob, TrainingRequest
+from backend.domain.search_space import parse_space
+from backend.domain.training import Value, resolve
+from backend.domain.tuning import Trial, TuningJob, TuningRequest
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def trained(seconds: float, status: JobStatus = JobStatus.COMPLETED, **values: Value) -> TrainingJob:
+    request = TrainingRequest(
+        name="job", preset="fast", hyperparameters=resolve("fast", values), requested_by="ada", key="k"
+    )
+    return TrainingJob(
+        request=request,
+        status=status,
+        created_at=NOON,
+        started_at=NOON,
+        ended_at=NOON + timedelta(seconds=seconds),
+    )
+
+
+def request(*space: str, **given: object) -> TuningRequest:
+    ranges = tuple(parse_space(text) for text in space or ("lr=log(1e-4,1e-1)",))
+    names = {parameter.name for parameter in ranges}
+    shared = {name: value for name, value in resolve("fast", {"epochs": 3}).items() if name not in names}
+    return TuningRequest(
+        **{
+            "name": "t",
+            "preset": "fast",
+            "hyperparameters": shared,
+            "space": ranges,
+            "requested_by": "ada",
+            "key": "k",
+            **given,
+        }
+    )
+
+
+def test_without_a_past_there_is_no_estimate() -> None:
+    assert training_estimate([], resolve("fast", {})) == NO_HISTORY
+    assert tuning_estimate([], request(), 1) == NO_HISTORY
+
+
+def test_what_was_something_else_says_nothing() -> None:
+    past = [
+        trained(60, JobStatus.FAILED),
+        trained(60, model="lean_e"),
+        trained(60, limit=1000),
+        trained(60, dataset="digits8x8"),
+    ]
+    assert training_estimate(past, resolve("fast", {})) == NO_HISTORY
+
+
+def test_a_training_takes_its_epochs_times_the_median() -> None:
+    past = [trained(20), trained(40), trained(600)]  # of two epochs each: 10, 20 and 300 s
+    assert training_estimate(past, resolve("fast", {"epochs": 6})) == (
+        "About 2 min, from 3 finished jobs with this model."
+    )
+
+
+def test_a_search_takes_its_trials_over_the_slots_that_there_are() -> None:
+    past = [trained(40)]  # 20 s an epoch
+    told = tuning_estimate(past, request(max_jobs=10, max_parallel=4), 2)
+    assert told == "About 5 min: 10 trials of 3 epochs, 2 at a time, from 1 finished job with this model."
+    assert tuning_estimate(past, request(max_jobs=10, max_parallel=1), 2).startswith("About 10 min")
+    assert "Ending trials early makes it shorter." in tuning_estimate(past, request(early_stopping=True), 1)
+
+
+def test_a_searched_number_of_epochs_counts_with_its_mean() -> None:
+    told = tuning_estimate([trained(40)], request("epochs=2,4,6", max_jobs=3), 1)
+    assert told.startswith("About 4 min: 3 trials of 4 epochs")
+
+
+def test_there_are_no_more_trials_than_combinations() -> None:
+    assert trials_of(request("batch_size=64,128", max_jobs=50)) == 2
+    assert trials_of(request("lr=log(1e-4,1e-1)", max_jobs=50)) == 50
+
+
+def trial(number: int, status: JobStatus, *, took: float | None = None) -> Trial:
+    return Trial(
+        number=number,
+        job=f"j{number}",
+        status=status,
+        hyperparameters={},
+        started_at=NOON,
+        ended_at=None if took is None else NOON + timedelta(seconds=took),
+    )
+
+
+def test_time_left_is_what_waits_and_what_runs() -> None:
+    job = TuningJob(request=request(max_jobs=5), status=JobStatus.IN_PROGRESS, created_at=NOON)
+    assert time_left(job, 1, NOON) is None
+    job = replace(
+        job,
+        trials=(
+            trial(1, JobStatus.COMPLETED, took=40),
+            trial(2, JobStatus.FAILED, took=1),
+            trial(3, JobStatus.IN_PROGRESS),
+        ),
+    )
+    # Two of 40 s wait, and the one that runs has 10 s behind it.
+    assert time_left(job, 1, NOON + timedelta(seconds=10)) == timedelta(seconds=110)
