@@ -59,7 +59,8 @@ def near_the_best(job: TuningJob) -> tuple[float, float] | None:
     half = better_first[: max(2, math.ceil(len(values) / 2))]
     low, high = min(half), max(half)
     room = 0.15 * (high - low) or 0.01 * (abs(high) or 1.0)
-    return low - room, high + room
+    digits = 2 - math.floor(math.log10(high - low + 2 * room))  # a chart leaves room for every digit of its ends
+    return round(low - room, digits), round(high + room, digits)
 
 
 def finished(job: TuningJob) -> list[Trial]:

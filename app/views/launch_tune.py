@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import queries, theme
 from app.components.hyperparameter_fields import hyperparameter_fields
@@ -19,7 +20,7 @@ from app.views.launch_search import search_settings
 from app.views.launch_tune_summary import tune_summary
 from app.views.search_space import search_space
 from backend.domain.search_space import DEFAULT_SPACE, ParameterRange, automatic_space, parse_space
-from backend.domain.training import Value
+from backend.domain.training import Value, hyperparameter
 from backend.domain.tuning import (
     LONGEST_NAME,
     TuningJob,
@@ -64,12 +65,14 @@ def tune_form(source: Job | None) -> None:
         values, scope = start_values(source, preset)
         with theme.card("space", "Search space"):
             autotune, space, problems = _space(origin, values)
-            of_space = st.empty()
+            of_space = st.empty()  # what is wrong with it, or what was chosen automatically
         with theme.card("search", "Search"):
             plan = search_settings(origin)
         with theme.card("shared", "What every trial has in common"):
             values = _shared(values, scope, space, autotune)
             of_values = st.empty()
+        if autotune:
+            _automatic(of_space, values)
         plan = replace(plan, preset=preset, overrides=values, space=space, autotune=autotune, name=name)
         checked = check(plan, problems)
         for place, problem in (
@@ -136,11 +139,21 @@ def _shared(start: dict[str, Value], scope: str, space: tuple[ParameterRange, ..
         return hyperparameter_fields(start, scope, searched=searched, notes=field_notes())
     # The middle of an automatic range is asked for; label smoothing's begins at nothing whatever the preset has.
     ranges = automatic_space(start)
-    values = hyperparameter_fields(
+    return hyperparameter_fields(
         start,
         scope,
         searched={p.name: range_words(p) for p in ranges if p.name == "label_smoothing"},
         notes=field_notes(),
     )
-    st.caption("Searched around: " + "; ".join(f"{p.name} {range_words(p)}" for p in automatic_space(values)))
-    return values
+
+
+def _automatic(place: DeltaGenerator, values: Mapping[str, Value]) -> None:
+    place.dataframe(
+        [
+            {"Hyperparameter": hyperparameter(parameter.name).label, "Values": range_words(parameter)}
+            for parameter in automatic_space(values)
+        ],
+        hide_index=True,
+        key="tune_automatic",
+        alt="The search space that Autotune chose",
+    )

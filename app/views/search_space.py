@@ -18,6 +18,8 @@ _KINDS: Final[Mapping[Kind, str]] = {"list": "List", "range": "Range", "log": "L
 TUNABLE: Final = [
     parameter.name for parameter in HYPERPARAMETERS if parameter.name not in NOT_TUNED and len(parameter.choices) != 1
 ]
+_OFTEN: Final = ("label_smoothing", "dropout", "augmentation", "weight_decay")
+"""Offered first by another row."""
 # For what begins at nothing, where half and twice the usual value say nothing.
 _WORTH_TRYING: Final[Mapping[str, tuple[Value, ...]]] = {
     "dropout": (0.0, 0.2, 0.4),
@@ -48,7 +50,7 @@ def search_space(
                 problems.append(error.message)
                 with st.container(key=f"space_problem_{number}"):
                     st.text(error.message)
-    free = [name for name in TUNABLE if name not in _names(rows)]
+    free = [name for name in (*_OFTEN, *TUNABLE) if name not in _names(rows)]
     st.button(
         "Add a hyperparameter",
         key="space_add",

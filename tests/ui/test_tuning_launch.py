@@ -156,7 +156,8 @@ def test_autotune_searches_around_the_values(world: World, submitted: list[Tunin
     app = tune()
     app.get_by_key("tune_autotune").set_value(True).run()
     app.get_by_key("launch_fast_batch_size").set_value(64).run()
-    assert "batch_size 32, 64, 128" in texts(app)
+    (shown,) = [frame.value for frame in app.dataframe if list(frame.value.columns) == ["Hyperparameter", "Values"]]
+    assert shown.to_dict("records")[1] == {"Hyperparameter": "Batch size", "Values": "32, 64, 128"}
     assert "--autotune --set batch_size=64" in texts(app)
     app.get_by_key("launch_submit").click().run()
     (request,) = submitted

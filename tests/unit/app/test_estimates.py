@@ -108,3 +108,6 @@ def test_time_left_is_what_waits_and_what_runs() -> None:
     )
     # Two of 40 s wait, and the one that runs has 10 s behind it.
     assert time_left(job, 1, NOON + timedelta(seconds=10)) == timedelta(seconds=110)
+    both = replace(job, request=request(max_jobs=5, max_parallel=2))
+    assert time_left(both, 4, NOON + timedelta(seconds=10)) == timedelta(seconds=55)
+    assert time_left(both, 1, NOON + timedelta(seconds=10)) == timedelta(seconds=110)
