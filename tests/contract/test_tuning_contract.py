@@ -15,6 +15,7 @@ from tests.contract.tuning_platforms import SLOTS, Bench, bench, ended, seen
 from tests.fakes import trainer
 
 __all__ = ["bench"]
+pytestmark = pytest.mark.processes
 
 GRID = ("lr=0.0012,0.012", "batch_size=128,256")
 
@@ -49,21 +50,18 @@ class TestSearching:
         assert job.best_trial.hyperparameters == {"lr": 0.012, "batch_size": 128}  # of equals the first
 
     @pytest.mark.parametrize("strategy", [Strategy.RANDOM, Strategy.BAYESIAN])
-    @pytest.mark.processes
     def test_among_few_combinations_none_is_tried_twice(self, bench: Bench, strategy: Strategy) -> None:
         bench.platform.submit(bench.request("search", space=GRID, strategy=strategy, max_jobs=9))
         job = ended(bench, "search")
         assert len(job.trials) == 4
         assert len({tuple(trial.hyperparameters.values()) for trial in job.trials}) == 4
 
-    @pytest.mark.processes
     def test_the_same_seed_asks_for_the_same_values(self, bench: Bench) -> None:
         for name, seed in (("one", 7), ("same", 7), ("other", 8)):
             bench.platform.submit(bench.request(name, strategy=Strategy.RANDOM, max_jobs=2, max_parallel=1, seed=seed))
         one, same, other = (tried(ended(bench, name)) for name in ("one", "same", "other"))
         assert one == same != other
 
-    @pytest.mark.processes
     def test_ranges_are_kept_and_whole_numbers_stay_whole(self, bench: Bench) -> None:
         space = ("lr=log(1e-3,1e-2)", "dropout=range(0.1,0.2)", "batch_size=range(64,66)")
         bench.platform.submit(bench.request("search", space=space, strategy=Strategy.RANDOM, max_jobs=4))
@@ -72,7 +70,6 @@ class TestSearching:
             assert 0.1 <= float(str(values["dropout"])) <= 0.2
             assert values["batch_size"] in (64, 65, 66)
 
-    @pytest.mark.processes
     def test_the_best_follows_the_direction(self, bench: Bench) -> None:
         for name, direction in (("up", Direction.MAXIMIZE), ("down", Direction.MINIMIZE)):
             bench.platform.submit(
@@ -93,7 +90,6 @@ class TestSearching:
         time.sleep(1.5)
         assert len(bench.platform.describe("search").trials) == 2
 
-    @pytest.mark.processes
     def test_more_parallel_trials_than_slots_wait_and_the_job_says_so(self, bench: Bench) -> None:
         bench.platform.submit(bench.request("search", max_jobs=4, max_parallel=4))
         job = ended(bench, "search")
@@ -101,7 +97,6 @@ class TestSearching:
         assert any(f"This machine runs {SLOTS} jobs at once" in notice for notice in job.notices)
 
 
-@pytest.mark.processes
 class TestEarlyStopping:
     def test_a_trial_that_does_worse_is_ended_and_its_epochs_are_saved(self, bench: Bench) -> None:
         space = ("lr=0.012,0.011,0.013,0.0001",)
@@ -162,7 +157,6 @@ class TestStopping:
 
 
 class TestFailing:
-    @pytest.mark.processes
     def test_when_the_first_trials_all_fail_the_search_ends_with_their_reason(self, bench: Bench) -> None:
         bench.platform.submit(bench.request("search", trainer.FAILS, max_jobs=20, max_parallel=1))
         job = ended(bench, "search")
@@ -171,7 +165,6 @@ class TestFailing:
         assert "The loss became NaN in epoch 2." in job.failure_reason
         assert len(job.trials) == 3
 
-    @pytest.mark.processes
     def test_after_a_crash_of_the_machine_finished_trials_are_kept_and_the_rest_is_run(self, bench: Bench) -> None:
         request = bench.request("search", trainer.DAWDLES, space=GRID, strategy=Strategy.GRID, max_jobs=4)
         bench.platform.submit(replace(request, max_parallel=1))
@@ -202,7 +195,6 @@ class TestFailing:
             wait_until(lambda trial=trial: bench.training.describe(trial.job).status is JobStatus.STOPPED)  # type: ignore[misc]
 
 
-@pytest.mark.processes
 class TestLearningFromAnother:
     def test_a_warm_start_learns_only_from_what_fits(self, bench: Bench) -> None:
         bench.platform.submit(bench.request("first", max_jobs=4, strategy=Strategy.RANDOM))

@@ -26,6 +26,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[
     return code, json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.processes
 def test_a_search_from_launch_to_a_registered_version(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     space = ["--space", "lr=0.001,0.012", "--strategy", "Grid", "--name", "search", "--set", "epochs=3"]
     code, job = run(capsys, "tune", *space, "--wait")
@@ -46,6 +47,7 @@ def test_a_search_from_launch_to_a_registered_version(world: World, capsys: pyte
     assert run(capsys, "jobs", "show", str(best["job"]))[1]["tuning_job"] == "search"
 
 
+@pytest.mark.processes
 def test_stopping_and_resuming_by_command(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "tune", "--set", f"seed={trainer.HANGS}", "--name", "search")
     wait_until(lambda: len(world.backend.tuning.describe("search").trials) == 1)
@@ -76,6 +78,7 @@ def test_what_is_refused(world: World, capsys: pytest.CaptureFixture[str], argum
     assert list(world.backend.tuning.list_jobs()) == []
 
 
+@pytest.mark.processes
 def test_a_training_job_has_no_trials_to_wait_for(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "train", "--name", "first", "--seed", str(trainer.HANGS))
     assert run(capsys, "jobs", "stop", "first", "--after-running")[0] == 2

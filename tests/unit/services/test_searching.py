@@ -77,6 +77,7 @@ def test_viewers_are_refused_and_nothing_is_launched(world: World) -> None:
     assert list(world.backend.tuning.list_jobs()) == []
 
 
+@pytest.mark.processes
 def test_launched_stopped_and_resumed_each_leave_an_event(world: World) -> None:
     searching = world.backend.searching
     plan = TuningPlan(preset="fast", space=SPACE, name="search", overrides={"seed": trainer.HANGS})
@@ -101,6 +102,7 @@ def test_launched_stopped_and_resumed_each_leave_an_event(world: World) -> None:
     assert launched.after["space"] == [parameter.text for parameter in SPACE]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("overrides", "space"), [({"hard_examples": 0.2}, SPACE), ({}, (parse_space("hard_examples=0,0.1"),))]
 )
