@@ -1,0 +1,90 @@
+"""The history of the stages as S3 objects, seen alike by every dashboard and by CI.
+
+`deployments/<stage>/records/<started>-<id>.json` is one deployment. Its key sorts by time, so a stage's history is a
+listing; a finished record never changes again, which S3 sees to: each write names the ETag it replaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from backend.adapters.sagemaker.errors import LostRaceError
+from backend.adapters.sagemaker.objects import Objects
+from backend.adapters.sagemaker.records import from_bytes, to_bytes
+from backend.domain.promotion import Deployment, Outcome
+from backend.domain.serving import Stage
+from backend.errors import NotFoundError, StoreError
+from backend.ports.deployments import DeploymentStore
+
+_READERS: Final = 8
+_RACES: Final = 5
+"""How often a write is tried again: a stage has one writer at a time, and now and then one that settles a record."""
+
+
+class S3Deployments:
+    """`DeploymentStore` in the bucket."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._finished: dict[str, Deployment] = {}
+        """By key: what is finished is read once."""
+
+    def save(self, deployment: Deployment) -> None:
+        key = _key(deployment)
+        content = to_bytes(deployment)
+        for _ in range(_RACES):
+            stored = self._objects.read(key)
+            try:
+                if stored is None:
+                    self._objects.create(key, content)
+                    return
+                known = from_bytes(Deployment, stored.content, where=self._objects.uri(key))
+                if known.outcome is not Outcome.IN_PROGRESS:
+                    return
+                self._objects.replace(key, content, etag=stored.etag)
+                return
+            except LostRaceError:
+                continue
+        raise StoreError(f"The record of deployment '{deployment.id}' is being written by others all the time.")
+
+    def get(self, deployment_id: str) -> Deployment:
+        for stage in Stage:
+            for key in self._objects.keys(_folder(stage)):
+                if key.endswith(f"-{deployment_id}.json"):
+                    deployment = self._read(key)
+                    if deployment.id == deployment_id:
+                        return deployment
+        raise NotFoundError(f"No deployment '{deployment_id}'.")
+
+    def history(self, stage: Stage | None = None) -> Sequence[Deployment]:
+        stages = list(Stage) if stage is None else [stage]
+        keys = [key for stage in stages for key in self._objects.keys(_folder(stage))]
+        with ThreadPoolExecutor(_READERS) as readers:
+            found = list(readers.map(self._read, keys))
+        return sorted(found, key=lambda deployment: (deployment.started_at, deployment.id), reverse=True)
+
+    def _read(self, key: str) -> Deployment:
+        if key in self._finished:
+            return self._finished[key]
+        stored = self._objects.read(key)
+        if stored is None:
+            raise StoreError(f"{self._objects.uri(key)} was listed and is gone: somebody deleted the record.")
+        deployment = from_bytes(Deployment, stored.content, where=self._objects.uri(key))
+        if deployment.outcome is not Outcome.IN_PROGRESS:
+            self._finished[key] = deployment
+        return deployment
+
+
+def _folder(stage: Stage) -> str:
+    return f"deployments/{stage.value}/records/"
+
+
+def _key(deployment: Deployment) -> str:
+    started = deployment.started_at.strftime("%Y%m%dT%H%M%S%f")
+    return f"{_folder(deployment.stage)}{started}-{deployment.id}.json"
+
+
+def _conforms(adapter: S3Deployments) -> DeploymentStore:
+    return adapter

@@ -1,0 +1,116 @@
+"""What an endpoint serves, read from what SageMaker says: its config, that one's model, and where the model's data is.
+
+Configs and models cannot be changed, only deleted, so each is asked about once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from backend.adapters.sagemaker.errors import LostRaceError, translating
+from backend.adapters.sagemaker.names import sha256_of_key
+from backend.adapters.sagemaker.objects import Objects
+from backend.adapters.sagemaker.records import from_bytes, to_bytes
+from backend.adapters.sagemaker.serving_requests import VERSION_VARIABLE
+from backend.adapters.sagemaker.session import Aws
+from backend.domain.serving import ServedModel, Stage
+from backend.errors import NotFoundError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What the last finished deployment asked for; `model` None after the endpoint was deleted.
+
+    `config` serves it, `previous_config` served before it and is kept for going back.
+    """
+
+    model: ServedModel | None
+    config: str = ""
+    previous_config: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedConfig:
+    """One endpoint config as it is: `model` is None when it does not serve an archive of ours."""
+
+    config: str
+    model_name: str
+    model_data: str
+    instance_type: str
+    instances: int
+    model: ServedModel | None
+
+
+class WantedStore:
+    """`deployments/<endpoint>/wanted.json`, shared by dashboards and CI."""
+
+    def __init__(self, objects: Objects, folder: str) -> None:
+        self._objects = objects
+        self._key = f"{folder}wanted.json"
+
+    def read(self) -> Wanted:
+        stored = self._objects.read(self._key)
+        if stored is None:
+            return Wanted(model=None)
+        return from_bytes(Wanted, stored.content, where=self._objects.uri(self._key))
+
+    def write(self, wanted: Wanted) -> None:
+        """The caller holds the stage; the condition catches one who lost it in this very moment."""
+        stored = self._objects.read(self._key)
+        if stored is None:
+            self._objects.create(self._key, to_bytes(wanted))
+            return
+        try:
+            self._objects.replace(self._key, to_bytes(wanted), etag=stored.etag)
+        except LostRaceError:
+            if self.read() != wanted:  # else our own first attempt arrived, and only its answer was lost
+                raise
+
+
+class Configs:
+    """What endpoint configs serve; one per process, shared by its threads."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+        self._known: dict[str, ServedConfig] = {}
+
+    def read(self, name: str) -> ServedConfig | None:
+        """None when the config or its model was deleted: the endpoint goes on, but nobody can say with what."""
+        if name not in self._known:
+            try:
+                self._known[name] = self._ask(name)
+            except NotFoundError:
+                return None
+        return self._known[name]
+
+    def _ask(self, name: str) -> ServedConfig:
+        sagemaker = self._aws.sagemaker()
+        with translating(f"describe the endpoint config '{name}'"):
+            variant = sagemaker.describe_endpoint_config(EndpointConfigName=name)["ProductionVariants"][0]
+        model_name = variant.get("ModelName", "")
+        with translating(f"describe the model '{model_name}'"):
+            described = sagemaker.describe_model(ModelName=model_name)
+        container: Mapping[str, Any] = described.get("PrimaryContainer", {})
+        return ServedConfig(
+            config=name,
+            model_name=model_name,
+            model_data=container.get("ModelDataUrl", ""),
+            instance_type=variant.get("InstanceType", ""),
+            instances=variant.get("InitialInstanceCount", 0),
+            model=_model(container),
+        )
+
+
+def _model(container: Mapping[str, Any]) -> ServedModel | None:
+    version = container.get("Environment", {}).get(VERSION_VARIABLE, "")
+    sha256 = sha256_of_key(container.get("ModelDataUrl", ""))
+    return ServedModel(version=int(version), sha256=sha256) if version.isdigit() and sha256 else None
+
+
+def deployments_folder(stage: Stage, suffix: str = "") -> str:
+    """Where a stage's records, lock and wanted model are; an endpoint with a name suffix has its own."""
+    return f"deployments/{stage.value}/" if not suffix else f"deployments/{suffix}-{stage.value}/"
