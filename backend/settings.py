@@ -6,6 +6,7 @@ the README's table are held against the fields below by a test.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final, Literal
 
@@ -28,8 +29,10 @@ class Settings(BaseSettings):
         alias="DIGITS_HOME",
         description="Folder of all state: database, jobs, models, endpoints, W&B runs. Relative to the repository.",
     )
-    platform: Literal["local"] = Field(
-        default="local", alias="DIGITS_PLATFORM", description="Where work runs: local is this machine."
+    platform: Literal["local", "sagemaker"] = Field(
+        default="local",
+        alias="DIGITS_PLATFORM",
+        description="Where work runs: local is this machine, sagemaker an AWS account.",
     )
     data: Path | None = Field(
         default=None,
@@ -62,12 +65,55 @@ class Settings(BaseSettings):
         default="", alias="WANDB_BASE_URL", description="Address of a self-hosted W&B server; http or https."
     )
 
+    aws_region: str = Field(
+        default="", alias="AWS_DEFAULT_REGION", description="AWS region of jobs, endpoints and bucket (sagemaker only)."
+    )
+    aws_profile: str = Field(default="", alias="AWS_PROFILE", description="Profile of ~/.aws/config to sign in with.")
+    aws_access_key_id: SecretStr | None = Field(
+        default=None,
+        alias="AWS_ACCESS_KEY_ID",
+        description="AWS key; without it boto3 looks where it always does (profile, SSO, the machine's role).",
+    )
+    aws_secret_access_key: SecretStr | None = Field(
+        default=None, alias="AWS_SECRET_ACCESS_KEY", description="The secret that belongs to AWS_ACCESS_KEY_ID."
+    )
+    aws_session_token: SecretStr | None = Field(
+        default=None, alias="AWS_SESSION_TOKEN", description="The token of temporary AWS keys."
+    )
+    aws_endpoint_url: str = Field(
+        default="", alias="AWS_ENDPOINT_URL", description="Another address for every AWS service; http or https."
+    )
+    role_arn: str = Field(
+        default="",
+        alias="SM_ARN_ROLE",
+        description="ARN of the role that jobs and endpoints run as (sagemaker only).",
+    )
+    bucket: str = Field(
+        default="",
+        alias="DIGITS_S3_BUCKET",
+        description="S3 bucket for everything that the platform sagemaker keeps, under digits/.",
+    )
+
     @field_validator("home", "data")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else (ROOT / path.expanduser()).resolve()
 
-    @field_validator("wandb_base_url")
+    @field_validator("role_arn")
+    @classmethod
+    def _role(cls, arn: str) -> str:
+        if arn and not re.fullmatch(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+", arn):
+            raise ValueError("expected arn:aws:iam::<account>:role/<name>")
+        return arn
+
+    @field_validator("bucket")
+    @classmethod
+    def _bucket(cls, name: str) -> str:
+        if name and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name):
+            raise ValueError("expected the name of a bucket, without s3://")
+        return name
+
+    @field_validator("wandb_base_url", "aws_endpoint_url")
     @classmethod
     def _web_address(cls, url: str) -> str:
         if url and not url.startswith(("http://", "https://")):

@@ -44,6 +44,8 @@ FOREIGN = {
     "optuna": ("backend.adapters.local",),
     "tritonclient": ("backend.adapters.triton",),
     "boto3": ("backend.adapters.sagemaker", "backend.digits.s3_files"),
+    "botocore": ("backend.adapters.sagemaker", "backend.digits.s3_files"),
+    "sagemaker": ("backend.adapters.sagemaker.launcher",),
     "wandb": ("backend.digits",),
     "tensorflow": ("backend.digits",),
     "keras": ("backend.digits",),

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from backend.adapters.sagemaker.errors import LostRaceError
-from backend.adapters.sagemaker.objects import Objects
-from backend.adapters.sagemaker.records import from_bytes, to_bytes
+from backend.adapters.sagemaker.objects import Bucket
+from backend.adapters.sagemaker.records import from_document, to_document
 from backend.domain.promotion import Deployment, Outcome
 from backend.domain.serving import Stage
 from backend.errors import NotFoundError, StoreError
@@ -26,32 +26,32 @@ _RACES: Final = 5
 class S3Deployments:
     """`DeploymentStore` in the bucket."""
 
-    def __init__(self, objects: Objects) -> None:
-        self._objects = objects
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
         self._finished: dict[str, Deployment] = {}
         """By key: what is finished is read once."""
 
     def save(self, deployment: Deployment) -> None:
         key = _key(deployment)
-        content = to_bytes(deployment)
+        document = to_document(deployment)
         for _ in range(_RACES):
-            stored = self._objects.read(key)
+            stored = self._bucket.look(key)
             try:
                 if stored is None:
-                    self._objects.create(key, content)
+                    self._bucket.create(key, document)
                     return
-                known = from_bytes(Deployment, stored.content, where=self._objects.uri(key))
+                known = from_document(Deployment, stored.document, where=self._bucket.uri(key))
                 if known.outcome is not Outcome.IN_PROGRESS:
                     return
-                self._objects.replace(key, content, etag=stored.etag)
+                self._bucket.replace(key, document, etag=stored.etag)
                 return
-            except LostRaceError:
+            except (LostRaceError, NotFoundError):  # not there any more counts as changed
                 continue
         raise StoreError(f"The record of deployment '{deployment.id}' is being written by others all the time.")
 
     def get(self, deployment_id: str) -> Deployment:
         for stage in Stage:
-            for key in self._objects.keys(_folder(stage)):
+            for key in self._bucket.keys(_folder(stage)):
                 if key.endswith(f"-{deployment_id}.json"):
                     deployment = self._read(key)
                     if deployment.id == deployment_id:
@@ -60,7 +60,7 @@ class S3Deployments:
 
     def history(self, stage: Stage | None = None) -> Sequence[Deployment]:
         stages = list(Stage) if stage is None else [stage]
-        keys = [key for stage in stages for key in self._objects.keys(_folder(stage))]
+        keys = [key for stage in stages for key in self._bucket.keys(_folder(stage))]
         with ThreadPoolExecutor(_READERS) as readers:
             found = list(readers.map(self._read, keys))
         return sorted(found, key=lambda deployment: (deployment.started_at, deployment.id), reverse=True)
@@ -68,10 +68,10 @@ class S3Deployments:
     def _read(self, key: str) -> Deployment:
         if key in self._finished:
             return self._finished[key]
-        stored = self._objects.read(key)
+        stored = self._bucket.look(key)
         if stored is None:
-            raise StoreError(f"{self._objects.uri(key)} was listed and is gone: somebody deleted the record.")
-        deployment = from_bytes(Deployment, stored.content, where=self._objects.uri(key))
+            raise StoreError(f"{self._bucket.uri(key)} was listed and is gone: somebody deleted the record.")
+        deployment = from_document(Deployment, stored.document, where=self._bucket.uri(key))
         if deployment.outcome is not Outcome.IN_PROGRESS:
             self._finished[key] = deployment
         return deployment

@@ -8,6 +8,7 @@ dashboard wrote it) is passed over.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import types
 from collections.abc import Mapping, Sequence
@@ -22,20 +23,26 @@ from backend.errors import StoreError
 Record = TypeVar("Record")
 
 
-def to_bytes(record: Any) -> bytes:
-    """The record as UTF-8 JSON; the same record gives the same bytes."""
-    return json.dumps(_plain(record), sort_keys=True, ensure_ascii=False).encode()
+def to_document(record: Any) -> dict[str, Any]:
+    """The record as plain JSON values."""
+    document: dict[str, Any] = _plain(record)
+    return document
 
 
-def from_bytes(kind: type[Record], content: bytes, *, where: str) -> Record:
-    """Read what `to_bytes` wrote. Raises `StoreError` naming `where` for anything else."""
+def from_document(kind: type[Record], document: Mapping[str, Any], *, where: str) -> Record:
+    """Read what `to_document` made. Raises `StoreError` naming `where` for anything else."""
     try:
-        return cast("Record", _read(kind, json.loads(content)))
+        return cast("Record", _read(kind, document))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(
             f"'{where}' is not a {kind.__name__}: {type(error).__name__} {error}.",
             hint="Something else wrote it. Move the object away and look again.",
         ) from error
+
+
+def digest_of(document: Mapping[str, Any]) -> str:
+    """SHA-256 of the document, whatever the order of its names."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +12,8 @@ from typing import Any, Final
 
 from backend.adapters.sagemaker.artifacts import Artifacts
 from backend.adapters.sagemaker.errors import LostRaceError, TakenError, translating
-from backend.adapters.sagemaker.objects import Objects
-from backend.adapters.sagemaker.records import from_bytes, to_bytes
+from backend.adapters.sagemaker.objects import Bucket
+from backend.adapters.sagemaker.records import digest_of, from_document, to_document
 from backend.adapters.sagemaker.registry_requests import (
     Facts,
     approval_request,
@@ -45,10 +44,10 @@ class SageMakerRegistry:
     """`ModelRegistry` on SageMaker. `image` is the container that serves the versions."""
 
     def __init__(
-        self, aws: Aws, objects: Objects, artifacts: Artifacts, *, image: str, group: str = MODEL_GROUP
+        self, aws: Aws, bucket: Bucket, artifacts: Artifacts, *, image: str, group: str = MODEL_GROUP
     ) -> None:
         self._aws = aws
-        self._objects = objects
+        self._bucket = bucket
         self._artifacts = artifacts
         self._image = image
         self._group = group
@@ -74,7 +73,7 @@ class SageMakerRegistry:
         self._require_group()
         digest, place = self._write_facts(facts)
         request = package_request(
-            self._group, facts, facts_digest=digest, evaluation_uri=self._objects.uri(place), image=self._image
+            self._group, facts, facts_digest=digest, evaluation_uri=self._bucket.uri(place), image=self._image
         )
         with translating(f"register the archive of '{source_job or archive.name}'"):
             arn = self._aws.sagemaker("write").create_model_package(**request)["ModelPackageArn"]
@@ -98,7 +97,7 @@ class SageMakerRegistry:
         decided = Decided(version=version, approval=approval, by=by, at=datetime.now(UTC), comment=comment)
         # First who and why, then the decision itself: one that takes hold is never without its author.
         key = f"{_decisions_folder(version)}{decided.at:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}.json"
-        self._objects.create(key, to_bytes(decided))
+        self._bucket.create(key, to_document(decided))
         request = approval_request(
             package["ModelPackageArn"],
             approval,
@@ -143,7 +142,7 @@ class SageMakerRegistry:
 
     def _arn(self, version: int) -> str:
         """Versions have no name of their own, only an ARN; the account is the one that the execution role is in."""
-        partition, account = self._aws.account.role.split(":")[1::3][:2]
+        _, partition, _, _, account, _ = self._aws.account.role.split(":", 5)
         return f"arn:{partition}:sagemaker:{self._aws.account.region}:{account}:model-package/{self._group}/{version}"
 
     def _require_group(self) -> None:
@@ -163,11 +162,11 @@ class SageMakerRegistry:
 
     def _write_facts(self, facts: Facts) -> tuple[str, str]:
         """Returns the digest of the object and its key."""
-        content = to_bytes(facts)
-        digest = hashlib.sha256(content).hexdigest()
+        document = to_document(facts)
+        digest = digest_of(document)
         key = _facts_key(digest)
         try:
-            self._objects.create(key, content)
+            self._bucket.create(key, document)
         except LostRaceError:
             return digest, key  # these very bytes are there
         return digest, key
@@ -200,29 +199,29 @@ class SageMakerRegistry:
             return Facts(sha256="", archive="", size_bytes=0, source_job="", registered_by="registered elsewhere")
         if described.facts not in self._facts:
             key = _facts_key(described.facts)
-            stored = self._objects.read(key)
-            if stored is None or hashlib.sha256(stored.content).hexdigest() != described.facts:
+            document = self._bucket.find(key)
+            if document is None or digest_of(document) != described.facts:
                 raise StoreError(
                     f"The facts of version {package['ModelPackageVersion']} are "
-                    f"{'gone' if stored is None else 'not what was registered'}: '{self._objects.uri(key)}'.",
+                    f"{'gone' if document is None else 'not what was registered'}: '{self._bucket.uri(key)}'.",
                     hint="Restore the object from the bucket's versions.",
                 )
-            self._facts[described.facts] = from_bytes(Facts, stored.content, where=self._objects.uri(key))
+            self._facts[described.facts] = from_document(Facts, document, where=self._bucket.uri(key))
         return self._facts[described.facts]
 
     def _decisions(self, version: int | None = None) -> Mapping[int, Decided]:
         """The latest decision about each version, or about one. Keys sort by time; each is read once."""
         latest: dict[int, str] = {}
-        for key in self._objects.keys(_decisions_folder(version)):
+        for key in self._bucket.keys(_decisions_folder(version)):
             latest[int(key.split("/")[2])] = key
         return {number: self._decision(key) for number, key in latest.items()}
 
     def _decision(self, key: str) -> Decided:
         if key not in self._decided:
-            stored = self._objects.read(key)
-            if stored is None:
-                raise StoreError(f"'{self._objects.uri(key)}' was listed and is gone: somebody deleted a decision.")
-            self._decided[key] = from_bytes(Decided, stored.content, where=self._objects.uri(key))
+            document = self._bucket.find(key)
+            if document is None:
+                raise StoreError(f"'{self._bucket.uri(key)}' was listed and is gone: somebody deleted a decision.")
+            self._decided[key] = from_document(Decided, document, where=self._bucket.uri(key))
         return self._decided[key]
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from backend.adapters.sagemaker.errors import LostRaceError, translating
 from backend.adapters.sagemaker.names import sha256_of_key
-from backend.adapters.sagemaker.objects import Objects
-from backend.adapters.sagemaker.records import from_bytes, to_bytes
+from backend.adapters.sagemaker.objects import Bucket
+from backend.adapters.sagemaker.records import from_document, to_document
 from backend.adapters.sagemaker.serving_requests import VERSION_VARIABLE
 from backend.adapters.sagemaker.session import Aws
 from backend.domain.serving import ServedModel, Stage
@@ -48,24 +48,24 @@ class ServedConfig:
 class WantedStore:
     """`deployments/<endpoint>/wanted.json`, shared by dashboards and CI."""
 
-    def __init__(self, objects: Objects, folder: str) -> None:
-        self._objects = objects
+    def __init__(self, bucket: Bucket, folder: str) -> None:
+        self._bucket = bucket
         self._key = f"{folder}wanted.json"
 
     def read(self) -> Wanted:
-        stored = self._objects.read(self._key)
+        stored = self._bucket.look(self._key)
         if stored is None:
             return Wanted(model=None)
-        return from_bytes(Wanted, stored.content, where=self._objects.uri(self._key))
+        return from_document(Wanted, stored.document, where=self._bucket.uri(self._key))
 
     def write(self, wanted: Wanted) -> None:
         """The caller holds the stage; the condition catches one who lost it in this very moment."""
-        stored = self._objects.read(self._key)
+        stored = self._bucket.look(self._key)
         if stored is None:
-            self._objects.create(self._key, to_bytes(wanted))
+            self._bucket.create(self._key, to_document(wanted))
             return
         try:
-            self._objects.replace(self._key, to_bytes(wanted), etag=stored.etag)
+            self._bucket.replace(self._key, to_document(wanted), etag=stored.etag)
         except LostRaceError:
             if self.read() != wanted:  # else our own first attempt arrived, and only its answer was lost
                 raise

@@ -22,10 +22,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from backend.adapters.sagemaker.errors import LostRaceError
-from backend.adapters.sagemaker.objects import Objects
-from backend.adapters.sagemaker.records import from_bytes, to_bytes
+from backend.adapters.sagemaker.objects import Bucket
+from backend.adapters.sagemaker.records import from_document, to_document
 from backend.domain.serving import Stage
-from backend.errors import DigitsError, StageBusyError
+from backend.errors import DigitsError, NotFoundError, StageBusyError
 
 LEASE_S: Final = 60.0
 _RENEWALS: Final = 4
@@ -48,8 +48,8 @@ class Lease:
 class StageLock:
     """The locks of the stages; one per process, shared by its threads."""
 
-    def __init__(self, objects: Objects, lease_s: float = LEASE_S) -> None:
-        self._objects = objects
+    def __init__(self, bucket: Bucket, lease_s: float = LEASE_S) -> None:
+        self._bucket = bucket
         self._lease_s = lease_s
         self._held: dict[Stage, _Held] = {}
 
@@ -88,19 +88,19 @@ class StageLock:
         key = _key(stage)
         lease = Lease(holder=holder, token=secrets.token_hex(8), lease_s=self._lease_s)
         for _ in range(_RACES):
-            stored = self._objects.read(key)
-            known = None if stored is None else from_bytes(Lease, stored.content, where=self._objects.uri(key))
+            stored = self._bucket.look(key)
+            known = None if stored is None else from_document(Lease, stored.document, where=self._bucket.uri(key))
             if stored is not None and known is not None:
                 if known.token == lease.token:  # written before, but the answer was lost on its way
                     return _Held(key=key, lease=lease, etag=stored.etag)
                 _require_free(stage, known, stored.age_s)
             try:
                 if stored is None:
-                    etag = self._objects.create(key, to_bytes(lease))
+                    etag = self._bucket.create(key, to_document(lease))
                 else:
-                    etag = self._objects.replace(key, to_bytes(lease), etag=stored.etag)
+                    etag = self._bucket.replace(key, to_document(lease), etag=stored.etag)
                 return _Held(key=key, lease=lease, etag=etag)
-            except LostRaceError:
+            except (LostRaceError, NotFoundError):
                 continue
         raise StageBusyError(
             f"'{stage.value}' is being changed by others all the time.", hint="Try again in a few seconds."
@@ -111,9 +111,9 @@ class StageLock:
             # Never the same bytes twice: the ETag is their digest, and must tell a renewed lease from the one before.
             lease = replace(held.lease, renewal=held.lease.renewal + 1)
             try:
-                held.etag = self._objects.replace(held.key, to_bytes(lease), etag=held.etag)
+                held.etag = self._bucket.replace(held.key, to_document(lease), etag=held.etag)
                 held.lease, held.renewed = lease, time.monotonic()
-            except LostRaceError:
+            except (LostRaceError, NotFoundError):
                 if not self._adopted(held):
                     held.lost = True
                     log.warning("%s was taken over by another holder", held.key)
@@ -124,12 +124,12 @@ class StageLock:
     def _adopted(self, held: _Held) -> bool:
         """Whether the object is ours after all: a renewal can arrive although its answer was lost on its way."""
         try:
-            stored = self._objects.read(held.key)
+            stored = self._bucket.look(held.key)
         except DigitsError:
             return True  # not known: the next renewal will tell
         if stored is None:
             return False
-        lease = from_bytes(Lease, stored.content, where=self._objects.uri(held.key))
+        lease = from_document(Lease, stored.document, where=self._bucket.uri(held.key))
         if lease.token != held.lease.token or not lease.holder:
             return False
         held.lease, held.etag = lease, stored.etag
@@ -140,8 +140,8 @@ class StageLock:
         if held.lost:
             return
         try:
-            self._objects.replace(
-                held.key, to_bytes(Lease(holder="", token=held.lease.token, lease_s=0.0)), etag=held.etag
+            self._bucket.replace(
+                held.key, to_document(Lease(holder="", token=held.lease.token, lease_s=0.0)), etag=held.etag
             )
         except DigitsError as error:  # what was done is done; the lease runs out by itself
             log.warning("%s could not be given back: %s", held.key, error.message)

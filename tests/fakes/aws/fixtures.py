@@ -1,0 +1,75 @@
+"""`aws`: an account of its own for each test. Import it (and `aws_server`) where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from backend.adapters.sagemaker.session import Account, Aws
+from tests.fakes.aws.server import Server
+from tests.fakes.aws.training import ACCOUNT, REGION, TrainingJobs
+from tests.fakes.aws.tuning import TuningJobs
+
+BUCKET = "digits-test"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/digits-execution"
+
+
+class FakeAws:
+    """The account: its server, its parts, and how to reach it."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.faults = server.faults
+        self.training = TrainingJobs()
+        self.tuning = TuningJobs(self.training)
+        server.parts["sagemaker"] = [self.training, self.tuning]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For child processes: everything that the product and boto3 read."""
+        return {
+            "AWS_ENDPOINT_URL": self.server.url,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "DIGITS_S3_BUCKET": BUCKET,
+            "SM_ARN_ROLE": ROLE,
+        }
+
+    def connect(self) -> Aws:
+        """New clients, for the product."""
+        account = Account(
+            region=REGION,
+            role=ROLE,
+            bucket=BUCKET,
+            endpoint_url=self.server.url,
+            access_key_id="testing",
+            secret_access_key="testing",
+        )
+        return Aws(account)
+
+    def new(self) -> None:
+        """An account without anything but the bucket."""
+        self.training.reset()
+        self.tuning.reset()
+        self.server.reset()
+        self.connect().s3().create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        self.server.calls.clear()
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def aws(aws_server: Server) -> Iterator[FakeAws]:
+    fake = FakeAws(aws_server)
+    fake.new()
+    yield fake
+    fake.training.reset()
+    fake.tuning.reset()
