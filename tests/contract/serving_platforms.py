@@ -14,8 +14,13 @@ import pytest
 
 from backend.adapters.local.endpoints import LocalEndpoints
 from backend.domain.serving import Stage
+from backend.errors import StageBusyError
 from backend.ports.serving import ServingPlatform
+from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.fakes.aws.hosted import LEASE_S, serving_on
 from tests.fakes.serving import FakeServing
+
+__all__ = ["Bench", "aws", "aws_server", "bench"]
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVING_ENV = ROOT / ".venv-serving"
@@ -39,6 +44,12 @@ class Bench:
     platform: ServingPlatform
     imports: str
     expression: str
+    url: str = "http://127.0.0.1:"
+    """How the address of an endpoint begins; empty where there is none to call."""
+    unmeasured: frozenset[str] = frozenset()
+    """What its server does not tell."""
+    lease_s: float = 0.0
+    """How long a holder that died keeps the stage; 0 where the kernel sees it die."""
 
     def hold_elsewhere(self, stage: Stage, holder: str) -> subprocess.Popen[str]:
         """Another process that holds the stage (for a minute at most); returns when it does."""
@@ -50,6 +61,18 @@ class Bench:
         assert process.stdout.readline() == "held\n"
         return process
 
+    def hold_when_let_go(self, stage: Stage, holder: str) -> None:
+        """Hold the stage once whoever died has lost it, within its lease and the clock's resolution of a second."""
+        deadline = time.monotonic() + (self.lease_s and self.lease_s + 2.0)
+        while True:
+            try:
+                with self.platform.hold(stage, holder):
+                    return
+            except StageBusyError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.05)
+
     def wait_until(self, condition: Callable[[], bool], seconds: float = 15.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
@@ -57,7 +80,7 @@ class Bench:
             time.sleep(0.02)
 
 
-@pytest.fixture(params=["fake", pytest.param("local", marks=pytest.mark.triton)])
+@pytest.fixture(params=["fake", "sagemaker", pytest.param("local", marks=pytest.mark.triton)])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     """Nothing is deployed on it."""
     if request.param == "fake":
@@ -65,6 +88,17 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
             platform=FakeServing(tmp_path),
             imports="from tests.fakes.serving import FakeServing",
             expression=f"FakeServing(Path({str(tmp_path)!r}))",
+        )
+        return
+    if request.param == "sagemaker":
+        aws: FakeAws = request.getfixturevalue("aws")
+        yield Bench(
+            platform=serving_on(aws.account, tmp_path),
+            imports="from tests.fakes.aws.hosted import serving_on\nfrom tests.fakes.aws.fixtures import account_at",
+            expression=f"serving_on(account_at({aws.server.url!r}), Path({str(tmp_path)!r}))",
+            url="",
+            unmeasured=frozenset({"mean_batch", "queue_ms"}),
+            lease_s=LEASE_S,
         )
         return
     local = LocalEndpoints(tmp_path, SERVING_ENV, lambda: datetime.now(UTC))

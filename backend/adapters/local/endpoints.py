@@ -23,6 +23,7 @@ from backend.adapters.triton.client import TritonClient
 from backend.adapters.triton.environment import locate
 from backend.adapters.triton.metrics import parse_metrics, read_page
 from backend.adapters.triton.server import HOST, Ports
+from backend.domain.capabilities import Unsupported
 from backend.domain.prediction import Answer
 from backend.domain.promotion import STEPS
 from backend.domain.serving import Endpoint, EndpointMetrics, EndpointStatus, ServedModel, Stage
@@ -46,6 +47,7 @@ class LocalEndpoints:
     """`ServingPlatform` of this machine. `home` is the state folder, `serving_env` the environment Triton lives in."""
 
     def __init__(self, home: Path, serving_env: Path, clock: Clock = _utc_now) -> None:
+        self.unsupported: Unsupported = {}
         self._home = home
         self._serving_env = serving_env
         self._clock = clock

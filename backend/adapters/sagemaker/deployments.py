@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
 from typing import Final
 
 from backend.adapters.sagemaker.errors import LostRaceError
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.records import from_document, to_document
+from backend.adapters.sagemaker.served import deployments_folder
 from backend.domain.promotion import Deployment, Outcome
 from backend.domain.serving import Stage
 from backend.errors import NotFoundError, StoreError
@@ -26,13 +28,14 @@ _RACES: Final = 5
 class S3Deployments:
     """`DeploymentStore` in the bucket."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Bucket, *, suffix: str = "") -> None:
         self._bucket = bucket
+        self._suffix = suffix
         self._finished: dict[str, Deployment] = {}
         """By key: what is finished is read once."""
 
     def save(self, deployment: Deployment) -> None:
-        key = _key(deployment)
+        key = self._key(deployment)
         document = to_document(deployment)
         for _ in range(_RACES):
             stored = self._bucket.look(key)
@@ -51,7 +54,7 @@ class S3Deployments:
 
     def get(self, deployment_id: str) -> Deployment:
         for stage in Stage:
-            for key in self._bucket.keys(_folder(stage)):
+            for key in self._bucket.keys(self._folder(stage)):
                 if key.endswith(f"-{deployment_id}.json"):
                     deployment = self._read(key)
                     if deployment.id == deployment_id:
@@ -60,10 +63,17 @@ class S3Deployments:
 
     def history(self, stage: Stage | None = None) -> Sequence[Deployment]:
         stages = list(Stage) if stage is None else [stage]
-        keys = [key for stage in stages for key in self._bucket.keys(_folder(stage))]
+        keys = [key for stage in stages for key in self._bucket.keys(self._folder(stage))]
         with ThreadPoolExecutor(_READERS) as readers:
             found = list(readers.map(self._read, keys))
         return sorted(found, key=lambda deployment: (deployment.started_at, deployment.id), reverse=True)
+
+    def _folder(self, stage: Stage) -> str:
+        return f"{deployments_folder(stage, self._suffix)}records/"
+
+    def _key(self, deployment: Deployment) -> str:
+        started = deployment.started_at.astimezone(UTC).strftime("%Y%m%dT%H%M%S%f")
+        return f"{self._folder(deployment.stage)}{started}-{deployment.id}.json"
 
     def _read(self, key: str) -> Deployment:
         if key in self._finished:
@@ -75,15 +85,6 @@ class S3Deployments:
         if deployment.outcome is not Outcome.IN_PROGRESS:
             self._finished[key] = deployment
         return deployment
-
-
-def _folder(stage: Stage) -> str:
-    return f"deployments/{stage.value}/records/"
-
-
-def _key(deployment: Deployment) -> str:
-    started = deployment.started_at.strftime("%Y%m%dT%H%M%S%f")
-    return f"{_folder(deployment.stage)}{started}-{deployment.id}.json"
 
 
 def _conforms(adapter: S3Deployments) -> DeploymentStore:

@@ -12,9 +12,10 @@ from backend.errors import InvalidInputError
 
 TRITON_VERSION: Final = "26.05"
 _MOST_REGIONS: Final = "763104351884"
-_IN_MOST: Final = frozenset(
-    "ap-northeast-1 ap-northeast-2 ap-south-1 ap-southeast-1 ap-southeast-2 ca-central-1 eu-central-1 eu-north-1 "
-    "eu-west-1 eu-west-2 eu-west-3 sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2".split()
+_IN_MOST: Final = (
+    *("ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ca-central-1"),
+    *("eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3"),
+    *("sa-east-1", "us-east-1", "us-east-2", "us-west-1", "us-west-2"),
 )
 _OTHERS: Final = {
     "af-south-1": "626614931356",

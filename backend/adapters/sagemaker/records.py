@@ -66,7 +66,9 @@ def _plain(value: Any) -> Any:
 def _read(kind: Any, value: Any) -> Any:
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
-        return None if value is None else _read_one_of([part for part in get_args(kind) if part is not type(None)], value)
+        return (
+            None if value is None else _read_one_of([part for part in get_args(kind) if part is not type(None)], value)
+        )
     if kind in _READERS:
         return _READERS[kind](value)
     if isinstance(kind, type) and issubclass(kind, Enum):

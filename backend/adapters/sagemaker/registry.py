@@ -43,9 +43,7 @@ class Decided:
 class SageMakerRegistry:
     """`ModelRegistry` on SageMaker. `image` is the container that serves the versions."""
 
-    def __init__(
-        self, aws: Aws, bucket: Bucket, artifacts: Artifacts, *, image: str, group: str = MODEL_GROUP
-    ) -> None:
+    def __init__(self, aws: Aws, bucket: Bucket, artifacts: Artifacts, *, image: str, group: str = MODEL_GROUP) -> None:
         self._aws = aws
         self._bucket = bucket
         self._artifacts = artifacts

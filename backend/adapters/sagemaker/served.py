@@ -78,9 +78,12 @@ class Configs:
         self._aws = aws
         self._known: dict[str, ServedConfig] = {}
 
-    def read(self, name: str) -> ServedConfig | None:
-        """None when the config or its model was deleted: the endpoint goes on, but nobody can say with what."""
-        if name not in self._known:
+    def read(self, name: str, *, again: bool = False) -> ServedConfig | None:
+        """None when the config or its model was deleted: the endpoint goes on, but nobody can say with what.
+
+        `again` asks SageMaker although it was asked before: a name can be deleted and made anew.
+        """
+        if again or name not in self._known:
             try:
                 self._known[name] = self._ask(name)
             except NotFoundError:

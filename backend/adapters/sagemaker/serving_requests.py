@@ -91,7 +91,9 @@ class Hosting:
     @property
     def longest_s(self) -> int:
         """When SageMaker gives a deployment up and goes back."""
-        steps = {Shift.ALL_AT_ONCE: 1, Shift.CANARY: 2, Shift.LINEAR: -(-self.instances // self.step_instances)}[self.shift]
+        steps = {Shift.ALL_AT_ONCE: 1, Shift.CANARY: 2, Shift.LINEAR: -(-self.instances // self.step_instances)}[
+            self.shift
+        ]
         return max(_EXECUTION_S[0], steps * self.wait_s + self.terminate_after_s + _ROOM_S)
 
 
@@ -144,7 +146,7 @@ def deployment_config(hosting: Hosting, alarms: Sequence[str]) -> dict[str, Any]
     https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails.html
     """
     routing: dict[str, Any] = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": hosting.wait_s if alarms else 0}
-    # In instances, because SageMaker takes at most half of the fleet and a percentage of a small one is no whole number.
+    # In instances: SageMaker takes at most half of the fleet, and a percentage of a small one is no whole number.
     step = {"Type": "INSTANCE_COUNT", "Value": hosting.step_instances}
     if hosting.shift is Shift.CANARY:
         routing = {"Type": "CANARY", "WaitIntervalInSeconds": hosting.wait_s, "CanarySize": step}

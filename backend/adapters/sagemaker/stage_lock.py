@@ -24,6 +24,7 @@ from typing import Final
 from backend.adapters.sagemaker.errors import LostRaceError
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.records import from_document, to_document
+from backend.adapters.sagemaker.served import deployments_folder
 from backend.domain.serving import Stage
 from backend.errors import DigitsError, NotFoundError, StageBusyError
 
@@ -48,9 +49,10 @@ class Lease:
 class StageLock:
     """The locks of the stages; one per process, shared by its threads."""
 
-    def __init__(self, bucket: Bucket, lease_s: float = LEASE_S) -> None:
+    def __init__(self, bucket: Bucket, lease_s: float = LEASE_S, *, suffix: str = "") -> None:
         self._bucket = bucket
         self._lease_s = lease_s
+        self._suffix = suffix
         self._held: dict[Stage, _Held] = {}
 
     @contextmanager
@@ -85,7 +87,7 @@ class StageLock:
             )
 
     def _take(self, stage: Stage, holder: str) -> _Held:
-        key = _key(stage)
+        key = self._key(stage)
         lease = Lease(holder=holder, token=secrets.token_hex(8), lease_s=self._lease_s)
         for _ in range(_RACES):
             stored = self._bucket.look(key)
@@ -105,6 +107,9 @@ class StageLock:
         raise StageBusyError(
             f"'{stage.value}' is being changed by others all the time.", hint="Try again in a few seconds."
         )
+
+    def _key(self, stage: Stage) -> str:
+        return f"{deployments_folder(stage, self._suffix)}lock.json"
 
     def _renew(self, held: _Held) -> None:
         while not held.ended.wait(self._lease_s / _RENEWALS):
@@ -168,7 +173,3 @@ class _Held:
         self.renewed = time.monotonic()
         self.lost = False
         self.ended = threading.Event()
-
-
-def _key(stage: Stage) -> str:
-    return f"deployments/{stage.value}/lock.json"

@@ -8,11 +8,24 @@ import pytest
 
 from backend.adapters.sagemaker.session import Account, Aws
 from tests.fakes.aws.server import Server
+from tests.fakes.aws.serving import ServingParts
 from tests.fakes.aws.training import ACCOUNT, REGION, TrainingJobs
 from tests.fakes.aws.tuning import TuningJobs
 
 BUCKET = "digits-test"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/digits-execution"
+
+
+def account_at(url: str) -> Account:
+    """The account behind the fake's address, also for another process."""
+    return Account(
+        region=REGION,
+        role=ROLE,
+        bucket=BUCKET,
+        endpoint_url=url,
+        access_key_id="testing",
+        secret_access_key="testing",
+    )
 
 
 class FakeAws:
@@ -24,6 +37,11 @@ class FakeAws:
         self.training = TrainingJobs()
         self.tuning = TuningJobs(self.training)
         server.parts["sagemaker"] = [self.training, self.tuning]
+        self.serving = ServingParts(server)
+
+    @property
+    def account(self) -> Account:
+        return account_at(self.server.url)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -40,20 +58,13 @@ class FakeAws:
 
     def connect(self) -> Aws:
         """New clients, for the product."""
-        account = Account(
-            region=REGION,
-            role=ROLE,
-            bucket=BUCKET,
-            endpoint_url=self.server.url,
-            access_key_id="testing",
-            secret_access_key="testing",
-        )
-        return Aws(account)
+        return Aws(self.account)
 
     def new(self) -> None:
         """An account without anything but the bucket."""
         self.training.reset()
         self.tuning.reset()
+        self.serving.reset()
         self.server.reset()
         self.connect().s3().create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         self.server.calls.clear()
@@ -73,3 +84,4 @@ def aws(aws_server: Server) -> Iterator[FakeAws]:
     yield fake
     fake.training.reset()
     fake.tuning.reset()
+    fake.serving.reset()

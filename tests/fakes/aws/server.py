@@ -11,6 +11,7 @@ import re
 import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -57,6 +58,7 @@ class Server:
         self.calls: list[Call] = []
         self.parts: dict[str, list[object]] = {service: [] for service in TARGETS.values()}
         self.runtime: Runtime | None = None
+        self._writing = threading.Lock()
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._http = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Silent)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="fake aws", daemon=True)
@@ -98,7 +100,9 @@ class Server:
         if invoked and self.runtime is not None:
             return self._invoke(invoked[1], request)(environ, start_response)
         self.calls.append(Call(operation=operation, request={}))
-        return self._moto(environ, start_response)
+        # moto looks at a condition and then writes; S3 does both at once.
+        with self._writing if operation == "s3:PUT" else nullcontext():
+            return self._moto(environ, start_response)
 
     def _own(self, service: str, operation: str, http: Request) -> Response:
         shapes = model.operation(service, operation)

@@ -1,0 +1,259 @@
+"""The stages' endpoints on SageMaker: one Triton container on one fleet of instances each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from backend.adapters.sagemaker import endpoint_deployment
+from backend.adapters.sagemaker.alarms import Alarms
+from backend.adapters.sagemaker.artifacts import Artifacts
+from backend.adapters.sagemaker.asking import ask
+from backend.adapters.sagemaker.endpoint_deployment import Tools, WentBack
+from backend.adapters.sagemaker.endpoint_limits import require_room
+from backend.adapters.sagemaker.endpoint_metrics import measured
+from backend.adapters.sagemaker.hosted import IN_SERVICE, HostedEndpoint, Look
+from backend.adapters.sagemaker.hosting import Preparation
+from backend.adapters.sagemaker.names import endpoint_name
+from backend.adapters.sagemaker.objects import Bucket
+from backend.adapters.sagemaker.scaling import Fleet
+from backend.adapters.sagemaker.served import Configs, Wanted, WantedStore, deployments_folder
+from backend.adapters.sagemaker.serving_requests import Hosting, deployment_config
+from backend.adapters.sagemaker.session import Aws
+from backend.adapters.sagemaker.stage_lock import LEASE_S, StageLock
+from backend.adapters.triton.client import require_images
+from backend.domain.capabilities import Feature, Unsupported, require
+from backend.domain.prediction import Answer
+from backend.domain.promotion import STEPS
+from backend.domain.serving import Endpoint, EndpointMetrics, EndpointStatus, ServedModel, Stage
+from backend.domain.steps import StepStatus
+from backend.errors import DigitsError, EndpointUnavailableError
+from backend.ports.clock import Clock
+from backend.ports.serving import Report, ServingPlatform
+
+_POLL_S: Final = 10.0
+_AROUND_S: Final = 600.0
+"""What SageMaker may take beyond the longest deployment that it was allowed."""
+_STATUS: Final = {
+    "Creating": EndpointStatus.CREATING,
+    "Updating": EndpointStatus.UPDATING,
+    "SystemUpdating": EndpointStatus.UPDATING,
+    "RollingBack": EndpointStatus.UPDATING,
+    IN_SERVICE: EndpointStatus.IN_SERVICE,
+}
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+_UNSUPPORTED: Final[Unsupported] = {
+    Feature.SUSPEND: "An endpoint of SageMaker does not run on this machine: it serves on when the machine stops, and "
+    "costs until it is deleted. Delete it, or scale it down."
+}
+
+
+class SageMakerEndpoints:
+    """`ServingPlatform` on SageMaker. `suffix` names endpoints beside the stages' own, for example a pull request's."""
+
+    def __init__(
+        self,
+        aws: Aws,
+        bucket: Bucket,
+        artifacts: Artifacts,
+        hosting: Hosting,
+        *,
+        suffix: str = "",
+        clock: Clock = _utc_now,
+        poll_s: float = _POLL_S,
+        lease_s: float = LEASE_S,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.unsupported = _UNSUPPORTED
+        self._aws = aws
+        self._artifacts = artifacts
+        self._hosting = hosting
+        self._clock = clock
+        self._lock = StageLock(bucket, lease_s, suffix=suffix)
+        self._configs = Configs(aws)
+        self._alarms = Alarms(aws)
+        names = {stage: endpoint_name(stage, suffix) for stage in Stage}
+        self._hosted = {stage: HostedEndpoint(aws, name, poll_s=poll_s, pause=pause) for stage, name in names.items()}
+        self._wanted = {stage: WantedStore(bucket, deployments_folder(stage, suffix)) for stage in Stage}
+
+    def describe(self, stage: Stage) -> Endpoint:
+        """Raises `AccessError`, `ThrottledError` or `PlatformError` when AWS cannot be asked: a plan must not be made
+        of a guess.
+        """
+        wanted, look = self._wanted[stage].read(), self._hosted[stage].look()
+        if look is None:
+            if wanted.model is None:
+                return Endpoint(stage=stage, status=EndpointStatus.NOT_DEPLOYED, detail="Nothing is deployed.")
+            detail = (
+                f"SageMaker has no endpoint '{self._hosted[stage].name}' any more: somebody deleted it. "
+                f"`python -m backend endpoints restart --stage {stage.value}` makes it again."
+            )
+            return Endpoint(stage=stage, status=EndpointStatus.FAILED, wanted=wanted.model, detail=detail)
+        config = self._configs.read(look.config) if look.answers else None
+        served = config.model if config else None
+        return Endpoint(
+            stage=stage,
+            status=_STATUS.get(look.status, EndpointStatus.FAILED),
+            wanted=wanted.model,
+            served=served,
+            since=wanted.since if served == wanted.model else look.changed,
+            detail=_explained(look, known=served is not None),
+        )
+
+    def hold(self, stage: Stage, holder: str) -> AbstractContextManager[None]:
+        return self._lock.hold(stage, holder)
+
+    def deploy(self, stage: Stage, target: ServedModel, archive: Path, report: Report) -> Endpoint:
+        """As the port says, but that a process which dies within `switch` does not stop SageMaker: it ends the change
+        by itself, well or by going back. Where it went back, what is returned serves what served before, and its
+        `detail` says why.
+        """
+        tools = self._tools(stage)
+        wanted = self._wanted[stage].read()
+        if wanted.model == target and _is_well(tools, wanted.config, target):
+            for step in STEPS:
+                report(step, StepStatus.COMPLETED, f"version {target.version} serves already")
+            return self.describe(stage)
+        try:
+            endpoint_deployment.deploy(tools, target, archive, report)
+        except WentBack as back:
+            seen = self.describe(stage)
+            return Endpoint(
+                stage=stage,
+                status=seen.status,
+                wanted=seen.wanted,
+                served=seen.served,
+                since=seen.since,
+                detail=back.reason,
+            )
+        return self.describe(stage)
+
+    def predict(self, stage: Stage, images: npt.NDArray[np.float32]) -> Answer:
+        """Triton's answer names its folder's version, 1, for all of ours; which of ours it is, the config says. While
+        traffic moves from one to the other, the answer counts as the one that the endpoint still names.
+        """
+        require_images(images)
+        served = self._serving(stage)
+        reply = ask(self._aws, self._hosted[stage].name, images)
+        rows = tuple(tuple(row) for row in reply.probabilities.tolist())
+        return Answer(probabilities=rows, version=served.version, latency_ms=reply.latency_ms)
+
+    def measure(self, stage: Stage) -> EndpointMetrics:
+        """From CloudWatch, which is a minute late. It knows nothing of Triton's batches and queue: those are None."""
+        served = self._serving(stage)
+        wanted = self._wanted[stage].read()
+        now = self._clock()
+        return measured(
+            self._aws,
+            self._hosted[stage].name,
+            version=served.version,
+            since=wanted.since or now,
+            now=now,
+            instance_type=self._hosting.instance_type,
+        )
+
+    def delete(self, stage: Stage) -> None:
+        hosted, wanted = self._hosted[stage], self._wanted[stage]
+        known = wanted.read()
+        if hosted.look() is None and known.model is None:
+            return
+        self._lock.require_held(stage)
+        if known != Wanted(model=None):
+            wanted.write(Wanted(model=None))
+        Fleet(self._aws, hosted.name).forget_autoscaling()
+        hosted.delete(self._longest_s)
+        self._preparation(stage).collect(())
+
+    def resume(self, stage: Stage) -> None:
+        """Make an endpoint again that somebody deleted, or that failed; SageMaker takes minutes to start it."""
+        wanted, hosted = self._wanted[stage].read(), self._hosted[stage]
+        if wanted.model is None:
+            return
+        look = hosted.look()
+        if look is not None and look.status != "Failed":
+            return
+        if look is not None:
+            hosted.delete(self._longest_s)
+        hosted.create(self._preparation(stage).ensure(wanted.model))
+
+    def suspend(self, stage: Stage) -> None:
+        if self._wanted[stage].read().model is not None:
+            require(Feature.SUSPEND, self.unsupported)
+
+    @property
+    def _longest_s(self) -> float:
+        return self._hosting.longest_s + _AROUND_S
+
+    def _serving(self, stage: Stage) -> ServedModel:
+        """What answers now. Raises `EndpointUnavailableError` when nothing does, or nothing of ours."""
+        name = self._hosted[stage].name
+        look = self._hosted[stage].look()
+        if look is None:
+            raise EndpointUnavailableError(f"'{name}' does not exist.", hint="Promote a version to it.")
+        config = self._configs.read(look.config) if look.answers else None
+        if config is None or config.model is None:
+            raise EndpointUnavailableError(
+                f"'{name}' does not answer: it is {look.status}. {_explained(look, known=not look.answers)}".strip()
+            )
+        return config.model
+
+    def _preparation(self, stage: Stage) -> Preparation:
+        return Preparation(self._aws, self._artifacts, self._hosting, self._hosted[stage].name)
+
+    def _tools(self, stage: Stage) -> Tools:
+        hosted, hosting = self._hosted[stage], self._hosting
+        return Tools(
+            hosted=hosted,
+            preparation=self._preparation(stage),
+            configs=self._configs,
+            wanted=self._wanted[stage],
+            ask=lambda images: ask(self._aws, hosted.name, images).probabilities,
+            shift=lambda: deployment_config(hosting, self._alarms.existing(hosted.name)),
+            at_once=deployment_config(hosting, ()),
+            require_held=lambda: self._lock.require_held(stage),
+            checked=lambda look: require_room(self._aws, hosting, look),
+            why_back=lambda look: self._alarms.why(hosted.name, look),
+            longest_s=self._longest_s,
+            clock=self._clock,
+        )
+
+
+def _is_well(tools: Tools, config: str, target: ServedModel) -> bool:
+    try:
+        endpoint_deployment.require_served(tools, config, target)
+    except DigitsError:
+        return False
+    return True
+
+
+def _explained(look: Look, *, known: bool) -> str:
+    """A sentence for any state but a plain `InService`."""
+    reason = f" {look.reason}" if look.reason else ""
+    if look.status == IN_SERVICE:
+        return "" if known else f"It serves '{look.config}', which this product did not make."
+    sentences = {
+        "Creating": "SageMaker starts its instances; that takes some minutes.",
+        "Updating": f"SageMaker moves it to '{look.pending}'; what served before answers meanwhile.",
+        "SystemUpdating": "SageMaker maintains it; it answers meanwhile.",
+        "RollingBack": f"SageMaker goes back to '{look.config}'.{reason}",
+        "UpdateRollbackFailed": f"An update failed, and so did the way back: old and new instances serve.{reason}",
+        "Failed": f"SageMaker could not start it.{reason}",
+        "Deleting": "It is being deleted.",
+    }
+    return sentences.get(look.status, f"SageMaker says {look.status}.{reason}")
+
+
+def _conforms(endpoints: SageMakerEndpoints) -> ServingPlatform:
+    return endpoints
