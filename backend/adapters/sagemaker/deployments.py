@@ -7,11 +7,11 @@ listing; a finished record never changes again, which S3 sees to: each write nam
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from typing import Final
 
 from backend.adapters.sagemaker.errors import LostRaceError
+from backend.adapters.sagemaker.kept import Kept
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.records import from_document, to_document
 from backend.adapters.sagemaker.served import deployments_folder
@@ -20,7 +20,6 @@ from backend.domain.serving import Stage
 from backend.errors import NotFoundError, StoreError
 from backend.ports.deployments import DeploymentStore
 
-_READERS: Final = 8
 _RACES: Final = 5
 """How often a write is tried again: a stage has one writer at a time, and now and then one that settles a record."""
 
@@ -31,8 +30,7 @@ class S3Deployments:
     def __init__(self, bucket: Bucket, *, suffix: str = "") -> None:
         self._bucket = bucket
         self._suffix = suffix
-        self._finished: dict[str, Deployment] = {}
-        """By key: what is finished is read once."""
+        self._records = Kept(bucket, Deployment, _has_ended)
 
     def save(self, deployment: Deployment) -> None:
         key = self._key(deployment)
@@ -44,7 +42,7 @@ class S3Deployments:
                     self._bucket.create(key, document)
                     return
                 known = from_document(Deployment, stored.document, where=self._bucket.uri(key))
-                if known.outcome is not Outcome.IN_PROGRESS:
+                if _has_ended(known):
                     return
                 self._bucket.replace(key, document, etag=stored.etag)
                 return
@@ -56,7 +54,7 @@ class S3Deployments:
         for stage in Stage:
             for key in self._bucket.keys(self._folder(stage)):
                 if key.endswith(f"-{deployment_id}.json"):
-                    deployment = self._read(key)
+                    deployment = self._records.read(key)
                     if deployment.id == deployment_id:
                         return deployment
         raise NotFoundError(f"No deployment '{deployment_id}'.")
@@ -64,8 +62,7 @@ class S3Deployments:
     def history(self, stage: Stage | None = None) -> Sequence[Deployment]:
         stages = list(Stage) if stage is None else [stage]
         keys = [key for stage in stages for key in self._bucket.keys(self._folder(stage))]
-        with ThreadPoolExecutor(_READERS) as readers:
-            found = list(readers.map(self._read, keys))
+        found = self._records.read_all(keys)
         return sorted(found, key=lambda deployment: (deployment.started_at, deployment.id), reverse=True)
 
     def _folder(self, stage: Stage) -> str:
@@ -75,16 +72,9 @@ class S3Deployments:
         started = deployment.started_at.astimezone(UTC).strftime("%Y%m%dT%H%M%S%f")
         return f"{self._folder(deployment.stage)}{started}-{deployment.id}.json"
 
-    def _read(self, key: str) -> Deployment:
-        if key in self._finished:
-            return self._finished[key]
-        stored = self._bucket.look(key)
-        if stored is None:
-            raise StoreError(f"{self._bucket.uri(key)} was listed and is gone: somebody deleted the record.")
-        deployment = from_document(Deployment, stored.document, where=self._bucket.uri(key))
-        if deployment.outcome is not Outcome.IN_PROGRESS:
-            self._finished[key] = deployment
-        return deployment
+
+def _has_ended(deployment: Deployment) -> bool:
+    return deployment.outcome is not Outcome.IN_PROGRESS
 
 
 def _conforms(adapter: S3Deployments) -> DeploymentStore:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from backend.adapters.sagemaker.artifacts import Artifacts
 from backend.adapters.sagemaker.errors import LostRaceError, TakenError, translating
+from backend.adapters.sagemaker.kept import Kept
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.records import digest_of, from_document, to_document
 from backend.adapters.sagemaker.registry_requests import (
@@ -50,7 +51,7 @@ class SageMakerRegistry:
         self._image = image
         self._group = group
         self._facts: dict[str, Facts] = {}
-        self._decided: dict[str, Decided] = {}
+        self._decided = Kept(bucket, Decided)
 
     def register(
         self, archive: Path, *, sha256: str, source_job: str, evaluation: Evaluation | None, registered_by: str
@@ -212,15 +213,7 @@ class SageMakerRegistry:
         latest: dict[int, str] = {}
         for key in self._bucket.keys(_decisions_folder(version)):
             latest[int(key.split("/")[2])] = key
-        return {number: self._decision(key) for number, key in latest.items()}
-
-    def _decision(self, key: str) -> Decided:
-        if key not in self._decided:
-            document = self._bucket.find(key)
-            if document is None:
-                raise StoreError(f"'{self._bucket.uri(key)}' was listed and is gone: somebody deleted a decision.")
-            self._decided[key] = from_document(Decided, document, where=self._bucket.uri(key))
-        return self._decided[key]
+        return dict(zip(latest, self._decided.read_all(latest.values()), strict=True))
 
 
 def _facts_key(digest: str) -> str:
