@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from backend.adapters.sagemaker.hosted import IN_SERVICE, HostedEndpoint, Look
 from backend.adapters.sagemaker.hosting import Preparation
-from backend.adapters.sagemaker.served import Configs, Wanted, WantedStore
+from backend.adapters.sagemaker.served import Configs, Pending, Wanted, WantedStore
 from backend.adapters.triton.archive import Archive, read_archive
 from backend.adapters.triton.canary import canary_images, require_canaries
 from backend.adapters.triton.onnx_model import Rehearsal, require_servable
@@ -71,10 +71,11 @@ class Tools:
 
 def deploy(tools: Tools, target: ServedModel, path: Path, report: Report) -> None:
     """Serve `target`, or leave the endpoint as it was. Raises as `ServingPlatform.deploy`, and `WentBack`."""
-    wanted = tools.wanted.read()
+    wanted = tools.wanted.read().in_force(tools.hosted.look())
     with _reported(report, "validate") as observed:
         archive = _validated(wanted, target, path)
         before = _settled(tools, observed)
+        wanted = tools.wanted.read().in_force(before)
         observed += [f"SHA-256 {archive.sha256[:12]}", tools.checked(before)]
     with _reported(report, "load") as observed:
         tools.preparation.store(path, target)
@@ -86,8 +87,10 @@ def deploy(tools: Tools, target: ServedModel, path: Path, report: Report) -> Non
     with _reported(report, "probe") as observed:
         observed.append(require_canaries(rehearsal.ask(canary_images()), who=f"Version {target.version}"))
     after = _next_wanted(wanted, config, target, tools.clock())
-    with _undone_on_failure(tools, before, config):
+    with _undone_on_failure(tools, before, wanted, config):
         with _reported(report, "switch") as observed:
+            tools.require_held()
+            tools.wanted.write(replace(wanted, pending=Pending(model=target, config=config)))
             observed.append(_switched(tools, before, config))
         with _reported(report, "drain") as observed:
             observed.append(_drained(tools))
@@ -149,7 +152,6 @@ def _rehearsed(rehearsal: Rehearsal) -> str:
 def _switched(tools: Tools, before: Look | None, config: str) -> str:
     """Create or update, whichever the look before said; returns what was observed. Raises `WentBack`."""
     begun = time.monotonic()
-    tools.require_held()
     if before is not None and before.status == IN_SERVICE:
         if before.config == config:
             return "the config serves already"
@@ -189,14 +191,18 @@ def _next_wanted(before: Wanted, config: str, target: ServedModel, now: datetime
 
 
 @contextmanager
-def _undone_on_failure(tools: Tools, before: Look | None, config: str) -> Iterator[None]:
+def _undone_on_failure(tools: Tools, before: Look | None, wanted: Wanted, config: str) -> Iterator[None]:
     """When the block fails, serve what served before; where that fails too, the log says so and people must look."""
     try:
         yield
+    except WentBack:
+        tools.wanted.write(wanted)
+        raise
     except (DigitsError, OSError):
         try:
             if tools.wanted.read().config != config:  # else it was verified: only what came after failed
                 _undo(tools, before)
+                tools.wanted.write(wanted)
         except DigitsError as left:
             log.warning("%s is left as it is: %s", tools.hosted.name, left.message)
         raise

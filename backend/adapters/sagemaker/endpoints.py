@@ -24,7 +24,7 @@ from backend.adapters.sagemaker.hosting import Preparation
 from backend.adapters.sagemaker.names import endpoint_name
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.scaling import Fleet
-from backend.adapters.sagemaker.served import Configs, Wanted, WantedStore, deployments_folder
+from backend.adapters.sagemaker.served import Configs, ServedConfig, Wanted, WantedStore, deployments_folder
 from backend.adapters.sagemaker.serving_requests import Hosting, deployment_config
 from backend.adapters.sagemaker.session import Aws
 from backend.adapters.sagemaker.stage_lock import LEASE_S, StageLock
@@ -92,7 +92,8 @@ class SageMakerEndpoints:
         """Raises `AccessError`, `ThrottledError` or `PlatformError` when AWS cannot be asked: a plan must not be made
         of a guess.
         """
-        wanted, look = self._wanted[stage].read(), self._hosted[stage].look()
+        look = self._hosted[stage].look()
+        wanted = self._wanted[stage].read().in_force(look)
         if look is None:
             if wanted.model is None:
                 return Endpoint(stage=stage, status=EndpointStatus.NOT_DEPLOYED, detail="Nothing is deployed.")
@@ -122,7 +123,7 @@ class SageMakerEndpoints:
         """
         tools = self._tools(stage)
         wanted = self._wanted[stage].read()
-        if wanted.model == target and _is_well(tools, wanted.config, target):
+        if wanted.model == target and wanted.pending is None and _is_well(tools, wanted.config, target):
             for step in STEPS:
                 report(step, StepStatus.COMPLETED, f"version {target.version} serves already")
             return self.describe(stage)
@@ -145,23 +146,25 @@ class SageMakerEndpoints:
         traffic moves from one to the other, the answer counts as the one that the endpoint still names.
         """
         require_images(images)
-        served = self._serving(stage)
+        _, config = self._serving(stage)
         reply = ask(self._aws, self._hosted[stage].name, images)
         rows = tuple(tuple(row) for row in reply.probabilities.tolist())
-        return Answer(probabilities=rows, version=served.version, latency_ms=reply.latency_ms)
+        return Answer(
+            probabilities=rows, version=config.model.version if config.model else 0, latency_ms=reply.latency_ms
+        )
 
     def measure(self, stage: Stage) -> EndpointMetrics:
         """From CloudWatch, which is a minute late. It knows nothing of Triton's batches and queue: those are None."""
-        served = self._serving(stage)
-        wanted = self._wanted[stage].read()
+        look, config = self._serving(stage)
+        wanted = self._wanted[stage].read().in_force(look)
         now = self._clock()
         return measured(
             self._aws,
             self._hosted[stage].name,
-            version=served.version,
-            since=wanted.since or now,
+            version=config.model.version if config.model else 0,
+            since=(wanted.since if wanted.config == look.config else None) or look.changed,
             now=now,
-            instance_type=self._hosting.instance_type,
+            instance_type=config.instance_type,
         )
 
     def delete(self, stage: Stage) -> None:
@@ -196,7 +199,7 @@ class SageMakerEndpoints:
     def _longest_s(self) -> float:
         return self._hosting.longest_s + _AROUND_S
 
-    def _serving(self, stage: Stage) -> ServedModel:
+    def _serving(self, stage: Stage) -> tuple[Look, ServedConfig]:
         """What answers now. Raises `EndpointUnavailableError` when nothing does, or nothing of ours."""
         name = self._hosted[stage].name
         look = self._hosted[stage].look()
@@ -207,7 +210,7 @@ class SageMakerEndpoints:
             raise EndpointUnavailableError(
                 f"'{name}' does not answer: it is {look.status}. {_explained(look, known=not look.answers)}".strip()
             )
-        return config.model
+        return look, config
 
     def _preparation(self, stage: Stage) -> Preparation:
         return Preparation(self._aws, self._artifacts, self._hosting, self._hosted[stage].name)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from backend.adapters.sagemaker.errors import LostRaceError, translating
+from backend.adapters.sagemaker.hosted import Look
 from backend.adapters.sagemaker.names import sha256_of_key
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.records import from_document, to_document
@@ -21,16 +22,38 @@ from backend.errors import NotFoundError
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pending:
+    """What SageMaker was asked to change the endpoint to."""
+
+    model: ServedModel
+    config: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Wanted:
     """What the last finished deployment asked for; `model` None after the endpoint was deleted.
 
-    `config` serves it, `previous_config` served before it and is kept for going back.
+    `config` serves it, `previous_config` served before it and is kept for going back. `pending` is there from the
+    moment that SageMaker is asked until the deployment has ended: one whose process died in between is ended by
+    SageMaker alone, and this tells what it came to.
     """
 
     model: ServedModel | None
     config: str = ""
     previous_config: str = ""
     since: datetime | None = None
+    pending: Pending | None = None
+
+    def in_force(self, look: Look | None) -> Wanted:
+        """What is wanted of an endpoint that looks so: the pending model once its config is the endpoint's."""
+        if self.pending is None or look is None or look.config != self.pending.config:
+            return self
+        return Wanted(
+            model=self.pending.model,
+            config=self.pending.config,
+            previous_config=self.config if self.config != self.pending.config else self.previous_config,
+            since=self.since if self.model == self.pending.model else look.changed,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +86,8 @@ class WantedStore:
         stored = self._bucket.look(self._key)
         if stored is None:
             self._bucket.create(self._key, to_document(wanted))
+            return
+        if from_document(Wanted, stored.document, where=self._bucket.uri(self._key)) == wanted:
             return
         try:
             self._bucket.replace(self._key, to_document(wanted), etag=stored.etag)

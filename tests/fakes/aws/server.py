@@ -22,7 +22,7 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from tests.fakes.aws import model
-from tests.fakes.aws.faults import AwsFault, Faults, validation
+from tests.fakes.aws.faults import THROTTLED, AwsFault, Faults, validation
 
 TARGETS: Final = {
     "SageMaker": "sagemaker",
@@ -91,6 +91,8 @@ class Server:
         request = Request(environ)
         operation, prefix = _named(request)
         fault = self.faults.check(operation)
+        if fault is THROTTLED and operation.startswith("s3:"):
+            fault = AwsFault(code="SlowDown", message="Please reduce your request rate.", status=503)
         if fault is not None:
             self.calls.append(Call(operation=operation, request={}, fault=fault.code))
             return _refusal(request, fault)(environ, start_response)
@@ -144,11 +146,11 @@ def page(
     entries: Sequence[Mapping[str, Any]], asked: Mapping[str, Any], key: str, *, default: int = 10
 ) -> dict[str, Any]:
     """The page of `entries` that was asked for, under `key`, with the token of the next one."""
-    first = int(str(asked.get("NextToken") or "page-0").removeprefix("page-"))
+    first = int(str(asked.get("NextToken") or "page0").removeprefix("page"))
     last = first + int(asked.get("MaxResults") or default)
     answer: dict[str, Any] = {key: [dict(entry) for entry in entries[first:last]]}
     if last < len(entries):
-        answer["NextToken"] = f"page-{last}"
+        answer["NextToken"] = f"page{last}"
     return answer
 
 
