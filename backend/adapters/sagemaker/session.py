@@ -6,6 +6,7 @@ Clients are safe to share between threads, sessions are not: a client is made un
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -39,6 +40,19 @@ _CONFIGS: Final[dict[Use, dict[str, Any]]] = {
 }
 
 
+_VARIABLES: Final[Mapping[str, str]] = {
+    "region": "AWS_DEFAULT_REGION",
+    "role": "SM_ARN_ROLE",
+    "bucket": "DIGITS_S3_BUCKET",
+    "profile": "AWS_PROFILE",
+    "endpoint_url": "AWS_ENDPOINT_URL",
+    "access_key_id": "AWS_ACCESS_KEY_ID",
+    "secret_access_key": "AWS_SECRET_ACCESS_KEY",
+    "session_token": "AWS_SESSION_TOKEN",
+}
+"""The fields of `Account`, and the variables that `backend.settings` reads them from."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Account:
     """Where on AWS the product lives, from the settings. `role` is what jobs and endpoints run as.
@@ -55,6 +69,15 @@ class Account:
     access_key_id: str = ""
     secret_access_key: str = field(default="", repr=False)
     session_token: str = field(default="", repr=False)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Account:
+        """The account in the variables of a process; raises `InvalidInputError` for what is missing."""
+        return cls(**{name: environ.get(variable, "") for name, variable in _VARIABLES.items()})
+
+    def environ(self) -> dict[str, str]:
+        """The variables by which a child process finds the same account."""
+        return {variable: value for name, variable in _VARIABLES.items() if (value := getattr(self, name))}
 
     def __post_init__(self) -> None:
         for name, value, example in (

@@ -10,6 +10,7 @@ from backend.adapters.sagemaker.session import Account, Aws
 from tests.fakes.aws.server import Server
 from tests.fakes.aws.training import ACCOUNT, REGION, TrainingJobs
 from tests.fakes.aws.tuning import TuningJobs
+from tests.fakes.aws.zygote import Zygote
 
 BUCKET = "digits-test"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/digits-execution"
@@ -39,7 +40,13 @@ class FakeAws:
         }
 
     def connect(self) -> Aws:
-        """New clients, for the product."""
+        """Clients, for the product: the same ones for the whole session, because making them takes a second."""
+        if self.server.connected is None:
+            self.server.connected = self._new_clients()
+        connected: Aws = self.server.connected
+        return connected
+
+    def _new_clients(self) -> Aws:
         account = Account(
             region=REGION,
             role=ROLE,
@@ -66,6 +73,14 @@ def aws_server() -> Iterator[Server]:
     server.close()
 
 
+@pytest.fixture(scope="session")
+def launchers() -> Iterator[Zygote]:
+    """Starts the product's launchers quickly."""
+    zygote = Zygote()
+    yield zygote
+    zygote.close()
+
+
 @pytest.fixture
 def aws(aws_server: Server) -> Iterator[FakeAws]:
     fake = FakeAws(aws_server)
@@ -73,3 +88,4 @@ def aws(aws_server: Server) -> Iterator[FakeAws]:
     yield fake
     fake.training.reset()
     fake.tuning.reset()
+    assert not fake.server.defects, fake.server.defects
