@@ -19,6 +19,7 @@ class Feature(Enum):
     DISTINCT_TRIALS = "promise that no combination is tried twice"
     FINISH_RUNNING_TRIALS = "stop a search after its running trials"
     RESUME_TRIALS = "go on with interrupted trials from their checkpoints"
+    GIVE_UP_EARLY = "give a search up when its first trials all fail"
     PARTIAL_GRID = "try only some combinations of a grid"
 
 

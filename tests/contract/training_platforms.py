@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from backend.adapters.sagemaker import training as sagemaker_training
 from backend.adapters.sagemaker.job_requests import Site
 from backend.adapters.sagemaker.prices import Prices
 from backend.adapters.sagemaker.training import SageMakerTraining
+from backend.domain.capabilities import Unsupported
 from backend.domain.jobs import JobStatus, TrainingJob, TrainingRequest
 from backend.domain.training import resolve
 from backend.ports.training import TrainingPlatform
@@ -83,12 +84,12 @@ class SageMakerBench:
     def __init__(self, root: Path, aws: FakeAws, launchers: Zygote) -> None:
         self.aws = aws
         aws.training.container = TrainerContainer(aws.connect())
-        environment = {**os.environ, **aws.environment, "PYTHONPATH": str(Path.cwd())}
+        self.start = launchers.starting(root, {**os.environ, **aws.environment, "PYTHONPATH": str(Path.cwd())})
         self.training = SageMakerTraining(
             aws.connect(),
             folder=root,
             site=Site(),
-            start=launchers.starting(root, environment),
+            start=self.start,
             prices=Prices(aws.connect(), None),
         )
         self.platform: TrainingPlatform = self.training
@@ -113,10 +114,18 @@ LACKS = {"local": local_training.UNSUPPORTED, "sagemaker": sagemaker_training.UN
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Over every platform; a test of a feature over those that have it: `@pytest.mark.feature(Feature.QUEUE)`."""
+    over_platforms(metafunc, LACKS)
+
+
+def over_platforms(metafunc: pytest.Metafunc, lacks: Mapping[str, Unsupported]) -> None:
+    """Run a test of `bench` over every platform that has the features it is about (`@pytest.mark.feature`), and one
+    of a danger that exists only in one place over that one (`@pytest.mark.danger_of("local")`).
+    """
     if "bench" in metafunc.fixturenames:
-        wanted = {feature for mark in metafunc.definition.iter_markers("feature") for feature in mark.args}
-        names = [name for name, lacks in LACKS.items() if not wanted & set(lacks)]
+        marks = metafunc.definition.iter_markers
+        features = {feature for mark in marks("feature") for feature in mark.args}
+        places = {place for mark in marks("danger_of") for place in mark.args} or set(lacks)
+        names = [name for name, without in lacks.items() if name in places and not features & set(without)]
         metafunc.parametrize("bench", names, indirect=True)
 
 
@@ -156,7 +165,7 @@ def wait_until(seen: Callable[[], bool], seconds: float = 10.0) -> None:
     deadline = time.monotonic() + seconds
     while not seen():
         assert time.monotonic() < deadline, f"not seen within {seconds} s"
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def ended(platform: TrainingPlatform, name: str, seconds: float = 15.0) -> TrainingJob:

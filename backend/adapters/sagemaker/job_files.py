@@ -14,10 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from backend.adapters.sagemaker.job_records import Launch
+from backend.adapters.sagemaker.job_records import JobRecords, Launch
 from backend.adapters.sagemaker.job_requests import DATA_CHANNEL, MNIST_CHANNEL, is_path
 from backend.adapters.sagemaker.objects import Bucket
 from backend.domain.jobs import TrainingRequest
+from backend.domain.tuning import TuningRequest
 from backend.errors import InvalidInputError
 from backend.ports.training import Channel
 
@@ -30,6 +31,20 @@ def upload_channels(name: str, channels: Mapping[str, Channel], bucket: Bucket) 
         for file, content in files.items():
             bucket.upload(f"jobs/{name}/input/{channel}/{file}", content)
     return {channel: bucket.uri(f"jobs/{name}/input/{channel}/") for channel in channels}
+
+
+def channel_addresses(
+    request: TrainingRequest | TuningRequest,
+    channels: Mapping[str, Channel],
+    origin: str,
+    bucket: Bucket,
+    records: JobRecords,
+) -> dict[str, str]:
+    """Where the job's channels are; without any, those of the job `origin` that it comes from, if it had some."""
+    if channels:
+        return {channel: bucket.uri(f"jobs/{request.name}/input/{channel}/") for channel in channels}
+    source = records.find(origin) if origin else None
+    return {} if source is None else dict(source.channels)
 
 
 def upload_data(launch: Launch, bucket: Bucket) -> Launch:

@@ -16,7 +16,9 @@ from backend.domain.tuning import Trial, TuningRequest
 from backend.errors import InvalidInputError, WrongStateError
 
 _ENDING: Final = re.compile(r",?\s*exit code:?\s*(\d+)\s*$", re.IGNORECASE)
-_TOOLKIT: Final = re.compile(r'ExecuteUserScriptError:\s*(?:ExitCode (\d+)\s*)?ErrorMessage "(.*)"\s*Command', re.DOTALL)
+_TOOLKIT: Final = re.compile(
+    r'ExecuteUserScriptError:\s*(?:ExitCode (\d+)\s*)?ErrorMessage "(.*)"\s*Command', re.DOTALL
+)
 _ERROR_NAME: Final = re.compile(r"^[\w.]*(?:Error|Exception): ")
 _NOT_OURS: Final = ("sagemaker_", "_tuning_", "model_dir")
 LAUNCHER_DIED: Final = "Its launch did not end: the process that launched it was killed."

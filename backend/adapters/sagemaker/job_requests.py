@@ -174,7 +174,7 @@ def search(request: TuningRequest, unsupported: Unsupported, *, parents: Sequenc
         space = [_listed(parameter) for parameter in space]
         every = combinations(space)
         assert every is not None  # noqa: S101 - TuningRequest refuses a continuous grid
-        if most < every:
+        if most < every or finished:
             require(Feature.PARTIAL_GRID, unsupported)
         most = every
     elif (every := combinations(space)) is not None:

@@ -115,17 +115,17 @@ def _launch(found: Launch, aws: Aws, bucket: Bucket, records: JobRecords) -> tup
     return notices
 
 
-def _train(found: Launch, job: JobSettings, code: source.Source, aws: Aws, bucket: Bucket) -> None:
+def _train(found: Launch, job: JobSettings, code: str, aws: Aws, bucket: Bucket) -> None:
     from sagemaker.core.shapes import MetricDefinition
 
-    trainer = _trainer(found, job, code.files, aws, bucket)
+    trainer = _trainer(found, job, code, aws, bucket)
     definitions = [MetricDefinition(name=one["Name"], regex=one["Regex"]) for one in metric_definitions()]
     trainer.with_metric_definitions(definitions).train(
         input_data_config=_channels(found) or None, wait=False, logs=False
     )
 
 
-def _tune(found: Launch, job: JobSettings, code: source.Source, aws: Aws, bucket: Bucket) -> None:
+def _tune(found: Launch, job: JobSettings, code: str, aws: Aws, bucket: Bucket) -> None:
     from sagemaker.core.parameter import CategoricalParameter, ContinuousParameter, IntegerParameter
     from sagemaker.core.shapes import (
         HyperbandStrategyConfig,
@@ -158,7 +158,7 @@ def _tune(found: Launch, job: JobSettings, code: source.Source, aws: Aws, bucket
         )
     # A ModelTrainer of its own: the tuner adds hyperparameters to it.
     tuner = HyperparameterTuner(
-        _trainer(found, job, code.archive, aws, bucket),
+        _trainer(found, job, code, aws, bucket),
         objective_metric_name=wanted.objective,
         objective_type=wanted.direction,
         hyperparameter_ranges=ranges,

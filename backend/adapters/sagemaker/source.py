@@ -1,7 +1,7 @@
 """The training code that ships: the folder `backend/digits` alone, the same bytes for the same code.
 
-It is kept in the bucket under the digest of its content, as files for single jobs and as an archive for trials, which
-the containers start differently; a job's description so names the very code that it ran.
+It is kept in the bucket as an archive under the digest of its content, so that a job's description names the very code
+that it ran. Single jobs unpack it in their `code` channel, trials get it from SageMaker's training toolkit.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import gzip
 import hashlib
 import io
 import tarfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,14 +19,6 @@ FOLDER: Final = Path(__file__).resolve().parents[2] / "digits"
 ENTRY_SCRIPT: Final = "train.py"
 REQUIREMENTS: Final = "requirements.txt"
 _SHIPPED: Final = frozenset({".py", ".txt", ".npz"})
-
-
-@dataclass(frozen=True)
-class Source:
-    """Addresses of one version of the code."""
-
-    files: str
-    archive: str
 
 
 def shipped(folder: Path = FOLDER) -> list[Path]:
@@ -60,12 +51,9 @@ def archive(folder: Path = FOLDER) -> bytes:
     return raw.getvalue()
 
 
-def upload(bucket: Bucket, folder: Path = FOLDER) -> Source:
-    """See to it that the code is in the bucket. The archive is written last: where it is, everything is."""
-    key = f"source/{digest(folder)}"
-    source = Source(files=bucket.uri(f"{key}/files/"), archive=bucket.uri(f"{key}/sourcedir.tar.gz"))
-    if not bucket.exists(source.archive):
-        for path in shipped(folder):
-            bucket.upload(f"{key}/files/{path.relative_to(folder).as_posix()}", path.read_bytes())
-        bucket.upload(f"{key}/sourcedir.tar.gz", archive(folder))
-    return source
+def upload(bucket: Bucket, folder: Path = FOLDER) -> str:
+    """See to it that the code is in the bucket; its address."""
+    key = f"source/{digest(folder)}/sourcedir.tar.gz"
+    if not bucket.exists(bucket.uri(key)):
+        bucket.upload(key, archive(folder))
+    return bucket.uri(key)

@@ -6,7 +6,7 @@ a tuning job have SageMaker's only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from backend.adapters.sagemaker import job_parse
 from backend.adapters.sagemaker.errors import translating
-from backend.adapters.sagemaker.job_files import upload_channels
+from backend.adapters.sagemaker.job_files import channel_addresses, upload_channels
 from backend.adapters.sagemaker.job_logs import JobLog, JobLogs
 from backend.adapters.sagemaker.job_outputs import JobOutputs
 from backend.adapters.sagemaker.job_records import (
@@ -31,6 +31,7 @@ from backend.adapters.sagemaker.lookup import Lookup
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.prices import Prices
 from backend.adapters.sagemaker.session import Aws
+from backend.adapters.sagemaker.submitting import Start, Submitting
 from backend.domain.capabilities import Feature, Unsupported
 from backend.domain.jobs import JobKind, JobStatus, LogChunk, MetricPoint, TrainingJob, TrainingRequest
 from backend.errors import NotFoundError, WrongStateError
@@ -39,8 +40,6 @@ from backend.ports.training import NO_CHANNELS, Channel, TrainingPlatform
 UNSUPPORTED: Final[Unsupported] = {
     Feature.QUEUE: "SageMaker starts every job on machines of its own; what exceeds the account's quota is refused.",
 }
-Start = Callable[[str], None]
-"""Starts the process that launches the job of that name: `spawn.start_launcher`, or a quicker one in tests."""
 
 
 class SageMakerTraining:
@@ -59,11 +58,11 @@ class SageMakerTraining:
         """`folder` keeps what was fetched; `data` is the MNIST file here that jobs are to use."""
         self._aws = aws
         self._site = site
-        self._start = start
         self._prices = prices
         self._data = data
         self._bucket = Bucket(aws)
         self.records = JobRecords(self._bucket)
+        self._submitting = Submitting(self.records, start)
         self._lookup = Lookup(aws)
         self._listing = JobListing(aws)
         self._logs = JobLogs(aws)
@@ -74,9 +73,9 @@ class SageMakerTraining:
         return UNSUPPORTED
 
     def submit(self, request: TrainingRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TrainingJob:
-        earlier = self.records.by_key(request.key)
+        earlier = self._submitting.repeated(request.key)
         if earlier is not None:
-            return self._again(earlier)
+            return self.describe(earlier.name)
         origin = request.resumed_from
         if origin:
             job_parse.require_resumable("Training", origin, self.describe(origin).status)
@@ -85,24 +84,12 @@ class SageMakerTraining:
             request=request,
             created_at=datetime.now(UTC),
             base=training_base(request),
-            channels=self._channels(request, channels),
+            channels=channel_addresses(request, channels, origin or request.tuning_job, self._bucket, self.records),
             site=asdict(self._site),
             data=str(self._data or ""),
         )
-        claimed = self.records.claim(launch)
-        if claimed.name == launch.name and claimed.created_at == launch.created_at:
-            upload_channels(request.name, channels, self._bucket)
-        return self._again(claimed)
-
-    def _again(self, launch: Launch) -> TrainingJob:
-        """See to it that the launch is on its way, once; the job as it is."""
-        if self.records.launched(launch.name) is None:
-            launching = self.records.launching(launch.name)
-            stale = launching is not None and datetime.now(UTC) - launching.since > LAUNCH_LEASE
-            if launching is None or (stale and launching.state is LaunchState.LAUNCHING):
-                self.records.mark_launching(launch.name, LaunchState.LAUNCHING)
-                self._start(launch.name)
-        return self.describe(launch.name)
+        claimed = self._submitting.hand_in(launch, lambda: upload_channels(request.name, channels, self._bucket))
+        return self.describe(claimed.name)
 
     def describe(self, name: str) -> TrainingJob:
         launch, sagemaker_name = self._find(name)
@@ -161,13 +148,6 @@ class SageMakerTraining:
     def _require_completed(job: TrainingJob) -> None:
         if job.status is not JobStatus.COMPLETED:
             raise WrongStateError(f"Training job '{job.name}' has no archive: it is {job.status.value}.")
-
-    def _channels(self, request: TrainingRequest, channels: Mapping[str, Channel]) -> dict[str, str]:
-        """Addresses of the job's channels; without any, those of the job that it comes from."""
-        if channels:
-            return {channel: self._bucket.uri(f"jobs/{request.name}/input/{channel}/") for channel in channels}
-        origin = self.records.find(request.resumed_from or request.tuning_job or request.name)
-        return {} if origin is None else dict(origin.channels)
 
     def _find(self, name: str) -> tuple[Launch | None, str | None]:
         """The launch of that name, and SageMaker's name of the job, None before it has one; a trial has no launch.

@@ -150,8 +150,10 @@ class _Run:
             drivers, code = self._input / "sm_drivers", self._input / "code"
             if not (drivers / "sm_train.sh").is_file():
                 return "sm_train.sh: No such file or directory"
-            script = json.loads((drivers / "sourcecode.json").read_text())["entry_script"]
-            return "" if (code / script).is_file() else f"can't open file '{script}'"
+            told = json.loads((drivers / "sourcecode.json").read_text())
+            with tarfile.open(code / Path(told["source_dir"]).name) as tar:  # as `cd code; tar -xzf` in sm_train.sh
+                missing = {told["entry_script"], told["requirements"]} - set(tar.getnames())
+            return f"can't open file '{missing.pop()}'" if missing else ""
         given = self._asked["HyperParameters"]
         bucket, key = _split(given["sagemaker_submit_directory"])
         with tarfile.open(fileobj=io.BytesIO(self._aws.s3().get_object(Bucket=bucket, Key=key)["Body"].read())) as tar:
