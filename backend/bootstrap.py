@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from pydantic import SecretStr
+
 from backend.adapters.local.audit import LocalAuditLog
 from backend.adapters.local.database import Database
 from backend.adapters.local.deployments import LocalDeployments
@@ -74,22 +76,29 @@ class Backend:
 SERVING_ENVIRONMENT: Final = ROOT / ".venv-serving"
 
 
-def connect(settings: Settings) -> Backend:
-    """The backend of the platform that the settings name. Opens the database; starts nothing."""
+def connect(settings: Settings, *, watched: bool = False) -> Backend:
+    """The backend of the platform that the settings name. Opens the database; starts nothing.
+
+    `watched` is for a dashboard: what is far away is then asked in the background, and reads never wait for it.
+    """
     home = Home(settings.home)
     database = Database(home.database)
     serving = LocalEndpoints(settings.home, SERVING_ENVIRONMENT)
     environment = child_environment(settings)
     jobs = JobStore(database, home)
     slots = settings.max_parallel_jobs
-    training = LocalTraining(jobs, home, slots=slots, environment=environment)
+    local = LocalTraining(jobs, home, slots=slots, environment=environment)
+    training: TrainingPlatform = local
+    tuning: TuningPlatform = LocalTuning(TuningStore(database), jobs, local, home, slots=slots, environment=environment)
+    if settings.platform == "sagemaker":
+        training, tuning = _jobs_on_sagemaker(settings, environment, watched=watched)
     return assemble(
         settings,
         actor=Actor(name=getpass.getuser(), role=settings.role),
         home=home,
         database=database,
         training=training,
-        tuning=LocalTuning(TuningStore(database), jobs, training, home, slots=slots, environment=environment),
+        tuning=tuning,
         serving=serving,
         load=TritonLoad(),
         environment=environment,
@@ -158,6 +167,41 @@ def assemble(
     )
 
 
+def _jobs_on_sagemaker(
+    settings: Settings, environment: Mapping[str, str], *, watched: bool
+) -> tuple[TrainingPlatform, TuningPlatform]:
+    """Training and tuning on AWS. Its libraries are loaded here, for those who use it."""
+    from backend.adapters.sagemaker.background import WatchedTraining, WatchedTuning
+    from backend.adapters.sagemaker.job_requests import Site
+    from backend.adapters.sagemaker.prices import Prices
+    from backend.adapters.sagemaker.session import Account, Aws
+    from backend.adapters.sagemaker.spawn import start_launcher
+    from backend.adapters.sagemaker.training import SageMakerTraining
+    from backend.adapters.sagemaker.tuning import SageMakerTuning
+
+    aws = Aws(Account.from_environ(environment))
+    site = Site(
+        image=settings.training_image,
+        instance_type=settings.training_instance,
+        volume_gb=settings.volume_gb,
+        subnets=_listed(settings.subnets),
+        security_groups=_listed(settings.security_groups),
+        kms_key=settings.kms_key,
+        tags=dict(one.split("=", 1) for one in _listed(settings.aws_tags)),
+        wandb_project=settings.wandb_project,
+    )
+    start = start_launcher(settings.home, environment)
+    training = SageMakerTraining(
+        aws, folder=settings.home, site=site, start=start, prices=Prices(aws, settings.prices), data=settings.data
+    )
+    tuning = SageMakerTuning(aws, training.records, site=site, start=start, data=str(settings.data or ""))
+    return (WatchedTraining(training), WatchedTuning(tuning)) if watched else (training, tuning)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(one.strip() for one in text.split(",") if one.strip())
+
+
 def child_environment(settings: Settings) -> dict[str, str]:
     """The environment of detached processes: this one's, with what `.env` adds. The only way a secret travels."""
     environment = {**os.environ, "DIGITS_HOME": str(settings.home), "WANDB_PROJECT": settings.wandb_project}
@@ -168,9 +212,25 @@ def child_environment(settings: Settings) -> dict[str, str]:
         environment["WANDB_ENTITY"] = settings.wandb_entity
     if settings.wandb_base_url:
         environment["WANDB_BASE_URL"] = settings.wandb_base_url
+    environment["DIGITS_PLATFORM"] = settings.platform
+    aws = {
+        "AWS_DEFAULT_REGION": settings.aws_region,
+        "AWS_PROFILE": settings.aws_profile,
+        "AWS_ENDPOINT_URL": settings.aws_endpoint_url,
+        "AWS_ACCESS_KEY_ID": _secret(settings.aws_access_key_id),
+        "AWS_SECRET_ACCESS_KEY": _secret(settings.aws_secret_access_key),
+        "AWS_SESSION_TOKEN": _secret(settings.aws_session_token),
+        "SM_ARN_ROLE": settings.role_arn,
+        "DIGITS_S3_BUCKET": settings.bucket,
+    }
+    environment |= {name: value for name, value in aws.items() if value}
     if settings.wandb_api_key is not None:
         environment["WANDB_API_KEY"] = settings.wandb_api_key.get_secret_value()
     return environment
+
+
+def _secret(value: SecretStr | None) -> str:
+    return "" if value is None else value.get_secret_value()
 
 
 def _now() -> datetime:

@@ -18,7 +18,9 @@ _STAGES = [stage.value for stage in Stage]
 def build_parser() -> ArgumentParser:
     common = ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print exactly one JSON document")
-    common.add_argument("--platform", choices=["local"], default="local", help="where the work runs")
+    common.add_argument(
+        "--platform", choices=["local", "sagemaker"], default=None, help="where the work runs; else DIGITS_PLATFORM"
+    )
     parser = ArgumentParser(prog="python -m backend", description="Train, register, promote and try digit classifiers.")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
 
@@ -51,6 +53,7 @@ def _add_training(verbs: _SubParsersAction[ArgumentParser], common: ArgumentPars
         train.add_argument(name, default=None)
     train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other hyperparameter")
     train.add_argument("--name", default="", help="the job's name; made from the preset and the time without it")
+    _add_compute(train)
     train.add_argument("--wait", action="store_true", help="follow the job until it has ended")
     train.set_defaults(run=jobs.train)
 
@@ -76,8 +79,17 @@ def _add_tuning(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser
     tune.add_argument("--seed", type=int, default=0, help="of the search")
     tune.add_argument("--warm-start", default="", metavar="JOB", help="learn from this tuning job's trials first")
     tune.add_argument("--name", default="", help="the job's name, at most 32 characters; made from the time without it")
+    _add_compute(tune)
     tune.add_argument("--wait", action="store_true", help="follow the job until it has ended")
     tune.set_defaults(run=tuning.tune)
+
+
+def _add_compute(verb: ArgumentParser) -> None:
+    """Where the platform has a choice; one that has none says so."""
+    verb.add_argument("--instance-type", default="", metavar="TYPE", help="for example ml.c5.2xlarge")
+    verb.add_argument("--spot", action="store_true", help="spare capacity: cheaper, may be interrupted")
+    verb.add_argument("--max-minutes", type=int, default=0, help="stop after so much work; 0 is the platform's limit")
+    verb.add_argument("--max-wait-minutes", type=int, default=0, help="with --spot: work and waiting together")
 
 
 def _add_jobs(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:

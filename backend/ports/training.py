@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from backend.domain.capabilities import Unsupported
+from backend.domain.freshness import Freshness
 from backend.domain.jobs import LogChunk, MetricPoint, TrainingJob, TrainingRequest
 
 Channel = Mapping[str, bytes]
@@ -18,6 +19,10 @@ class TrainingPlatform(Protocol):
     @property
     def unsupported(self) -> Unsupported:
         """What this platform lacks; asking for it raises `RefusedError` with the reason."""
+        ...
+
+    def freshness(self) -> Freshness:
+        """How old what `list_jobs` tells may be, and why it is not newer."""
         ...
 
     def submit(self, request: TrainingRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TrainingJob:

@@ -49,7 +49,7 @@ FOREIGN = {
     "wandb": ("backend.digits",),
     "tensorflow": ("backend.digits",),
     "keras": ("backend.digits",),
-    "pydantic": ("backend.settings",),
+    "pydantic": ("backend.settings", "backend.bootstrap"),
     "pydantic_settings": ("backend.settings",),
 }
 STDLIB_ONLY = ("backend.domain", "backend.errors")

@@ -14,6 +14,7 @@ from backend.adapters.local.job_runner import fail_dead_jobs
 from backend.adapters.local.job_store import JobStore
 from backend.adapters.local.processes import reap
 from backend.domain.capabilities import Feature, Unsupported, require
+from backend.domain.freshness import NOW, Freshness
 from backend.domain.jobs import Compute, JobStatus, LogChunk, MetricPoint, TrainingJob, TrainingRequest
 from backend.errors import NotFoundError, WrongStateError
 from backend.ports.training import NO_CHANNELS, Channel, TrainingPlatform
@@ -37,6 +38,9 @@ class LocalTraining:
     @property
     def unsupported(self) -> Unsupported:
         return UNSUPPORTED
+
+    def freshness(self) -> Freshness:
+        return NOW
 
     def submit(self, request: TrainingRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TrainingJob:
         if request.compute != Compute():

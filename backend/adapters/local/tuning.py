@@ -15,6 +15,7 @@ from backend.adapters.local.processes import is_held, reap
 from backend.adapters.local.training import TRAINER, LocalTraining, hand_over
 from backend.adapters.local.tuning_store import TuningStore
 from backend.domain.capabilities import Feature, Unsupported, require
+from backend.domain.freshness import NOW, Freshness
 from backend.domain.jobs import Compute, JobStatus, LogChunk
 from backend.domain.tuning import StopMode, TuningJob, TuningRequest
 from backend.errors import WrongStateError
@@ -49,6 +50,9 @@ class LocalTuning:
     @property
     def unsupported(self) -> Unsupported:
         return self._training.unsupported
+
+    def freshness(self) -> Freshness:
+        return NOW
 
     def submit(self, request: TuningRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TuningJob:
         if request.compute != Compute():

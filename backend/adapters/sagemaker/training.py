@@ -33,6 +33,7 @@ from backend.adapters.sagemaker.prices import Prices
 from backend.adapters.sagemaker.session import Aws
 from backend.adapters.sagemaker.submitting import Start, Submitting
 from backend.domain.capabilities import Feature, Unsupported
+from backend.domain.freshness import NOW, Freshness
 from backend.domain.jobs import JobKind, JobStatus, LogChunk, MetricPoint, TrainingJob, TrainingRequest
 from backend.errors import NotFoundError, WrongStateError
 from backend.ports.training import NO_CHANNELS, Channel, TrainingPlatform
@@ -71,6 +72,9 @@ class SageMakerTraining:
     @property
     def unsupported(self) -> Unsupported:
         return UNSUPPORTED
+
+    def freshness(self) -> Freshness:
+        return NOW
 
     def submit(self, request: TrainingRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TrainingJob:
         earlier = self._submitting.repeated(request.key)
@@ -129,11 +133,11 @@ class SageMakerTraining:
         return self.describe(name)
 
     def read_log(self, name: str, offset: int = 0, limit: int = 262_144) -> LogChunk:
-        log = self._log(name)
+        log = self.log(name)
         return LogChunk(text="", next_offset=0, size=0) if log is None else log.chunk(offset, limit)
 
     def metric_points(self, name: str, after: int = -1) -> Sequence[MetricPoint]:
-        log = self._log(name)
+        log = self.log(name)
         return [] if log is None else log.points[after + 1 :]
 
     def fetch_archive(self, job: TrainingJob) -> Path:
@@ -169,7 +173,8 @@ class SageMakerTraining:
         except NotFoundError as error:
             raise _unknown(name) from error
 
-    def _log(self, name: str) -> JobLog | None:
+    def log(self, name: str) -> JobLog | None:
+        """The job's log, read up to now; None before SageMaker knows the job. Raises `NotFoundError`."""
         launch, sagemaker_name = self._find(name)
         if sagemaker_name is None:
             return None

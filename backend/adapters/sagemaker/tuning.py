@@ -19,6 +19,7 @@ from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.session import PAGE, Aws
 from backend.adapters.sagemaker.submitting import Start, Submitting
 from backend.domain.capabilities import Feature, Unsupported, require
+from backend.domain.freshness import NOW, Freshness
 from backend.domain.jobs import JobKind, JobStatus, LogChunk
 from backend.domain.tuning import StopMode, Trial, TuningJob, TuningRequest
 from backend.errors import NotFoundError, WrongStateError
@@ -48,11 +49,15 @@ class SageMakerTuning:
         self._submitting = Submitting(records, start)
         self._lookup = Lookup(aws)
         self._names: dict[str, str] = {}
+        self._ended: dict[str, TuningJob] = {}
         self._ended_trials: dict[str, Mapping[str, float]] = {}
 
     @property
     def unsupported(self) -> Unsupported:
         return UNSUPPORTED
+
+    def freshness(self) -> Freshness:
+        return NOW
 
     def submit(self, request: TuningRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TuningJob:
         earlier = self._submitting.repeated(request.key)
@@ -82,10 +87,13 @@ class SageMakerTuning:
             return tuning_parse.unlaunched_job(launch, request, launching, now, lease)
         with translating(f"describe tuning job '{name}'"):
             told = self._aws.sagemaker().describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=launch.base)
-        return self._job(launch, request, told)
+        job = self._job(launch, request, told)
+        if job.status.is_terminal:
+            self._ended[name] = job
+        return job
 
     def list_jobs(self) -> Sequence[TuningJob]:
-        found = [self.describe(name) for name in self._listed()]
+        found = [self._ended.get(name) or self.describe(name) for name in self._listed()]
         known = {job.name for job in found}
         for name in self._records.names_launching():
             launch = self._records.find(name)
@@ -111,8 +119,12 @@ class SageMakerTuning:
         return self.describe(name)
 
     def read_log(self, name: str, offset: int = 0, limit: int = 262_144) -> LogChunk:
+        return self.course(self.describe(name), offset, limit)
+
+    @staticmethod
+    def course(job: TuningJob, offset: int, limit: int) -> LogChunk:
         """SageMaker keeps no log of a search: what is told is the course of its trials."""
-        text = tuning_parse.course(self.describe(name)).encode()
+        text = tuning_parse.course(job).encode()
         size = len(text)
         start = max(0, size + offset) if offset < 0 else min(offset, size)
         raw = text[start : start + limit]
