@@ -14,12 +14,14 @@ from typing import Any, Final
 
 from backend.adapters.sagemaker.errors import translating
 from backend.adapters.sagemaker.job_records import PREFIX
-from backend.adapters.sagemaker.session import PAGE, Aws
+from backend.adapters.sagemaker.session import PAGE, Aws, Pace
 
 _OVERLAP: Final = timedelta(minutes=2)
 """Clocks differ, and a list may show a change a moment late."""
 _MOST_DESCRIBED: Final = 5
 """Jobs described one by one in one look: within the rate that AWS allows."""
+_PER_SECOND: Final = 1.8
+"""Calls of ListTrainingJobs: AWS allows about 2 to a whole account, see aws-samples/deepracer-on-aws#87."""
 _ENDED: Final = ("Completed", "Failed", "Stopped")
 
 Told = Mapping[str, Any]
@@ -34,6 +36,7 @@ class JobListing:
         self._summaries: dict[str, Told] = {}
         self._details: dict[str, Told] = {}
         self._newest: datetime | None = None
+        self._pace = Pace(_PER_SECOND)
 
     def look(self) -> Sequence[Told]:
         """Every job, newest first: all that is known of it, with its status as of now."""
@@ -47,6 +50,7 @@ class JobListing:
         since = {} if self._newest is None else {"LastModifiedTimeAfter": self._newest - _OVERLAP}
         pages = self._aws.sagemaker().get_paginator("list_training_jobs")
         with translating("list training jobs"):
+            self._pace.wait()
             for page in pages.paginate(
                 NameContains=PREFIX,
                 SortBy="CreationTime",
@@ -57,6 +61,8 @@ class JobListing:
                 for summary in page["TrainingJobSummaries"]:
                     if summary["TrainingJobName"].startswith(PREFIX):
                         self._keep(summary)
+                if "NextToken" in page:
+                    self._pace.wait()
 
     def _keep(self, summary: Any) -> None:
         self._summaries[summary["TrainingJobName"]] = summary

@@ -6,6 +6,7 @@ Clients are safe to share between threads, sessions are not: a client is made un
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -153,3 +154,24 @@ class Aws:
                 aws_session_token=account.session_token or None,
             )
         return self._session
+
+
+class Pace:
+    """Keeps calls within a rate that AWS allows: `wait` returns when the next one may be made.
+
+    Two calls may follow each other at once, so that a short list is not slowed down.
+    """
+
+    def __init__(self, per_second: float, burst: int = 2) -> None:
+        self._interval = 1.0 / per_second
+        self._ahead = burst * self._interval
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            self._next = max(self._next + self._interval, now - self._ahead + self._interval)
+            pause = self._next - now
+        if pause > 0:
+            time.sleep(pause)

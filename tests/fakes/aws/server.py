@@ -97,7 +97,7 @@ class Server:
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
         operation, prefix = _named(request)
-        fault = self.faults.check(operation) or _NOT_ALLOWED.get(operation)
+        fault = self.faults.check(operation, _attempt(request)) or _NOT_ALLOWED.get(operation)
         if fault is not None:
             self.calls.append(Call(operation=operation, request={}, fault=fault.code))
             return _refusal(request, fault)(environ, start_response)
@@ -183,6 +183,12 @@ def _named(request: Request) -> tuple[str, str]:
         if form:
             return form[1].decode(), ""
     return f"{service}:{request.method}", ""
+
+
+def _attempt(request: Request) -> int:
+    """Which attempt of a call this is, as botocore says."""
+    found = re.search(r"attempt=(\d+)", request.headers.get("amz-sdk-request", ""))
+    return int(found[1]) if found else 1
 
 
 def _rewind(request: Request) -> None:

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+import botocore.loaders
+import jsonschema
 
 
 class Zygote:
@@ -50,6 +55,7 @@ def main() -> None:
     from backend.adapters.sagemaker import launcher
     from backend.adapters.sagemaker.session import Account, Aws
 
+    _be_quick()
     assert sagemaker.train.ModelTrainer and sagemaker.core.training.configs and sagemaker.core.image_uris
     for line in sys.stdin:
         while os.waitpid(-1, os.WNOHANG)[0] if _has_children() else False:
@@ -61,8 +67,31 @@ def main() -> None:
             os.dup2(log, 1)
             os.dup2(log, 2)
             os.environ.update(wanted["environment"])
+            _tell_lookups()
             launcher.launch(wanted["name"], Aws(Account.from_environ(os.environ)))
             os._exit(0)
+
+
+def _be_quick() -> None:
+    """Every boto3 session reads megabytes of service models again: here all have one loader, filled before the fork."""
+    loader = botocore.loaders.create_loader()
+    botocore.loaders.create_loader = lambda *_: loader
+    # The SDK checks one small configuration against its schema, and the schema too, nine times per launch: a second.
+    jsonschema.validate = lambda *_, **__: None
+    for service in ("sagemaker", "s3", "sts", "iam"):
+        for kind in ("service-2", "paginators-1", "endpoint-rule-set-1"):
+            loader.load_service_model(service, kind)
+
+
+def _tell_lookups() -> None:
+    """Every host that is looked up goes to the log: telemetry would show there."""
+    resolve = socket.getaddrinfo
+
+    def telling(host: Any, *args: Any, **options: Any) -> Any:
+        print(f"[lookup] {host}", flush=True)
+        return resolve(host, *args, **options)
+
+    socket.getaddrinfo = telling
 
 
 def _has_children() -> bool:
