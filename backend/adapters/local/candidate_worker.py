@@ -9,6 +9,7 @@ the machine's byte order, over pipes. Ends when its standard input does, or afte
 from __future__ import annotations
 
 import json
+import os
 import select
 import struct
 import sys
@@ -30,10 +31,11 @@ IDLE_SECONDS: Final = 600.0
 
 
 def serve(archive: Path, sha256: str, requests: BinaryIO, answers: BinaryIO) -> None:
-    import onnxruntime as ort  # after the archive was found to be one
-
     content = read_archive(archive, sha256=sha256).onnx
     require_servable(content)
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime as ort  # only for what was found to be a model
+
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     try:

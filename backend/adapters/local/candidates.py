@@ -30,7 +30,7 @@ class LocalCandidates:
     """`Candidates` on this machine. `environment` is what the worker is started with."""
 
     def __init__(self, *, environment: Mapping[str, str]) -> None:
-        self._environment = {**environment, "ORT_DISABLE_TELEMETRY": "1"}
+        self._environment = dict(environment)
         self._one_at_a_time = threading.Lock()
         self._worker: subprocess.Popen[bytes] | None = None
         self._runs = ""
