@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from backend.domain.identity import Role
@@ -94,7 +94,63 @@ class Settings(BaseSettings):
         description="S3 bucket for everything that the platform sagemaker keeps, under digits/.",
     )
 
-    @field_validator("home", "data")
+    training_image: str = Field(
+        default="",
+        alias="DIGITS_TRAINING_IMAGE",
+        description="Image of training jobs on sagemaker; without it AWS's TensorFlow 2.21 container.",
+    )
+    training_instance: str = Field(
+        default="ml.m5.xlarge",
+        alias="DIGITS_TRAINING_INSTANCE",
+        pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$",
+        description="Instance type of jobs on sagemaker that name none.",
+    )
+    volume_gb: int = Field(
+        default=30, ge=1, le=16384, alias="DIGITS_VOLUME_GB", description="Disk of a training instance, in GB."
+    )
+    subnets: str = Field(
+        default="", alias="DIGITS_SUBNETS", description="Subnets of a VPC for jobs on sagemaker, separated by commas."
+    )
+    security_groups: str = Field(
+        default="", alias="DIGITS_SECURITY_GROUPS", description="Security groups for jobs in DIGITS_SUBNETS."
+    )
+    kms_key: str = Field(
+        default="", alias="DIGITS_KMS_KEY", description="KMS key of volumes and outputs of jobs on sagemaker."
+    )
+    aws_tags: str = Field(
+        default="", alias="DIGITS_AWS_TAGS", description="Tags of everything made on AWS: name=value,name=value."
+    )
+    prices: Path | None = Field(
+        default=None,
+        alias="DIGITS_PRICES",
+        description="JSON file of US dollars per instance hour; without it AWS's Price List is asked.",
+    )
+
+    triton_image: str = Field(
+        default="",
+        alias="DIGITS_TRITON_IMAGE",
+        description="Image of endpoints on sagemaker; without it AWS's Triton container of the region.",
+    )
+    endpoint_instance: str = Field(
+        default="ml.m5.large",
+        alias="DIGITS_ENDPOINT_INSTANCE",
+        pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$",
+        description="Instance type of endpoints on sagemaker.",
+    )
+    endpoint_instances: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        alias="DIGITS_ENDPOINT_INSTANCES",
+        description="Instances of an endpoint on sagemaker when it is first deployed.",
+    )
+    endpoint_shift: Literal["all-at-once", "canary", "linear"] = Field(
+        default="all-at-once",
+        alias="DIGITS_ENDPOINT_SHIFT",
+        description="How traffic moves to a new version on sagemaker; canary and linear need two instances or more.",
+    )
+
+    @field_validator("home", "data", "prices")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else (ROOT / path.expanduser()).resolve()
@@ -105,6 +161,19 @@ class Settings(BaseSettings):
         if arn and not re.fullmatch(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+", arn):
             raise ValueError("expected arn:aws:iam::<account>:role/<name>")
         return arn
+
+    @field_validator("aws_tags")
+    @classmethod
+    def _tags(cls, tags: str) -> str:
+        if wrong := [one for one in filter(None, tags.split(",")) if not re.fullmatch(r"[^=]{1,128}=[^=]{0,256}", one)]:
+            raise ValueError(f"expected name=value, separated by commas; {len(wrong)} of them are not")
+        return tags
+
+    @model_validator(mode="after")
+    def _whole_network(self) -> Settings:
+        if bool(self.subnets) != bool(self.security_groups):
+            raise ValueError("DIGITS_SUBNETS and DIGITS_SECURITY_GROUPS belong together")
+        return self
 
     @field_validator("bucket")
     @classmethod

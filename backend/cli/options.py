@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Sequence
 
+from backend.domain.jobs import Compute
 from backend.domain.training import Value
 from backend.errors import InvalidInputError
 
@@ -17,3 +19,13 @@ def settings(pairs: Sequence[str]) -> dict[str, Value]:
             raise InvalidInputError(f"--set is '{pair}'; expected KEY=VALUE.")
         found[name] = value
     return found
+
+
+def compute(options: Namespace) -> Compute:
+    """What a job is to run on; raises `InvalidInputError`."""
+    return Compute(
+        instance_type=options.instance_type,
+        spot=options.spot,
+        max_minutes=options.max_minutes,
+        max_wait_minutes=options.max_wait_minutes,
+    )

@@ -18,7 +18,9 @@ _STAGES = [stage.value for stage in Stage]
 def build_parser() -> ArgumentParser:
     common = ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print exactly one JSON document")
-    common.add_argument("--platform", choices=["local"], default="local", help="where the work runs")
+    common.add_argument(
+        "--platform", choices=["local", "sagemaker"], default=None, help="where the work runs; else DIGITS_PLATFORM"
+    )
     parser = ArgumentParser(prog="python -m backend", description="Train, register, promote and try digit classifiers.")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
 
@@ -51,6 +53,7 @@ def _add_training(verbs: _SubParsersAction[ArgumentParser], common: ArgumentPars
         train.add_argument(name, default=None)
     train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other hyperparameter")
     train.add_argument("--name", default="", help="the job's name; made from the preset and the time without it")
+    _add_compute(train)
     train.add_argument("--wait", action="store_true", help="follow the job until it has ended")
     train.set_defaults(run=jobs.train)
 
@@ -76,8 +79,17 @@ def _add_tuning(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser
     tune.add_argument("--seed", type=int, default=0, help="of the search")
     tune.add_argument("--warm-start", default="", metavar="JOB", help="learn from this tuning job's trials first")
     tune.add_argument("--name", default="", help="the job's name, at most 32 characters; made from the time without it")
+    _add_compute(tune)
     tune.add_argument("--wait", action="store_true", help="follow the job until it has ended")
     tune.set_defaults(run=tuning.tune)
+
+
+def _add_compute(verb: ArgumentParser) -> None:
+    """Where the platform has a choice; one that has none says so."""
+    verb.add_argument("--instance-type", default="", metavar="TYPE", help="for example ml.c5.2xlarge")
+    verb.add_argument("--spot", action="store_true", help="spare capacity: cheaper, may be interrupted")
+    verb.add_argument("--max-minutes", type=int, default=0, help="stop after so much work; 0 is the platform's limit")
+    verb.add_argument("--max-wait-minutes", type=int, default=0, help="with --spot: work and waiting together")
 
 
 def _add_jobs(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
@@ -132,10 +144,18 @@ def _add_serving(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParse
     for name, run, what in (
         ("restart", endpoints.restart, "let a stage that is down serve again what it should"),
         ("delete", endpoints.delete, "stop serving a stage"),
+        ("scale", endpoints.scale, "show or change how many instances serve a stage"),
+        ("alarms", endpoints.alarms, "make the alarms that take a bad version back"),
     ):
         action = actions.add_parser(name, parents=[common], help=what)
         action.add_argument("--stage", choices=_STAGES, required=True)
         action.set_defaults(run=run)
+        if name == "scale":
+            action.add_argument("--instances", type=int, help="this many, from now on")
+            action.add_argument("--min", type=int, dest="minimum", help="with --max and --per-minute: by load")
+            action.add_argument("--max", type=int, dest="maximum")
+            action.add_argument("--per-minute", type=int, help="requests that an instance should get a minute")
+            action.add_argument("--by-hand", action="store_true", help="no longer by load")
 
     load = verbs.add_parser("loadtest", parents=[common], help="ask a stage as hard as many clients would")
     load.add_argument("--stage", choices=_STAGES, default=Stage.STAGING.value)
@@ -153,3 +173,6 @@ def _add_serving(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParse
     export = actions.add_parser("export", parents=[common])
     export.add_argument("file", type=Path)
     export.set_defaults(run=serving.export_examples)
+    remove = actions.add_parser("remove", parents=[common])
+    remove.add_argument("id", help="as `hard-examples list` shows it")
+    remove.set_defaults(run=serving.remove_example)

@@ -21,6 +21,7 @@ from backend.cli.documents import (
     steps_document,
     table,
 )
+from backend.domain.capabilities import Feature
 from backend.domain.jobs import TrainingJob
 from backend.domain.operations import OperationStatus
 from backend.domain.promotion import Deployment
@@ -116,6 +117,11 @@ def list_examples(backend: Backend, options: Namespace) -> Answer:
     return documents, table(documents, "No hard examples yet: correct a label on the Draw page."), 0
 
 
+def remove_example(backend: Backend, options: Namespace) -> Answer:
+    document = example_document(backend.prediction.remove_example(options.id, actor=backend.actor))
+    return document, f"{document['id']} removed: it was kept as a {document['label']}", 0
+
+
 def export_examples(backend: Backend, options: Namespace) -> Answer:
     """Write the file that a training would be handed now."""
     drawings = labelled_drawings.pack(backend.examples.list_examples())
@@ -200,7 +206,12 @@ def stop(backend: Backend, options: Namespace) -> Answer:
 
 
 def _suspended(backend: Backend, stage: Stage, deadline: float) -> bool:
-    """Suspend the stage once nothing is being deployed to it; False when the deadline came first."""
+    """Suspend the stage once nothing is being deployed to it; False when the deadline came first.
+
+    Where endpoints do not run on this machine there is nothing to stop.
+    """
+    if Feature.SUSPEND in backend.serving.unsupported:
+        return True
     while True:
         try:
             backend.endpoints.suspend(stage, actor=backend.actor)

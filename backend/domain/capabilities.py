@@ -19,9 +19,12 @@ class Feature(Enum):
     DISTINCT_TRIALS = "promise that no combination is tried twice"
     FINISH_RUNNING_TRIALS = "stop a search after its running trials"
     RESUME_TRIALS = "go on with interrupted trials from their checkpoints"
+    GIVE_UP_EARLY = "give a search up when its first trials all fail"
     PARTIAL_GRID = "try only some combinations of a grid"
     SUSPEND = "stop what serves and keep it wanted"
     SCALE = "change how many instances serve"
+    ALARMS = "watch a new version with alarms"
+    LOAD_TEST = "load test an endpoint"
 
 
 Unsupported = Mapping[Feature, str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from backend.domain.capabilities import Feature, require
 from backend.domain.identity import Actor, Role
 from backend.domain.loadtest import LoadPlan, LoadResult, summarise
 from backend.domain.serving import Endpoint, EndpointStatus, Stage
@@ -29,6 +30,7 @@ class Endpoints:
         Raises `PermissionDeniedError` below operator and `EndpointUnavailableError` when the stage does not serve.
         """
         actor.require(LOADING_ROLE, "run a load test")
+        require(Feature.LOAD_TEST, self._serving.unsupported)
         with self._auditor.audited(actor, "loadtest", f"stage {stage.value}") as effect:
             endpoint = self._serving.describe(stage)
             if endpoint.status is not EndpointStatus.IN_SERVICE:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from backend.domain.identity import Actor, Role
-from backend.domain.jobs import TrainingJob, TrainingRequest
+from backend.domain.jobs import Compute, TrainingJob, TrainingRequest
 from backend.domain.training import NAMED_DATASETS, Value, resolve
 from backend.errors import InvalidInputError
 from backend.ports.clock import Clock
@@ -32,7 +32,14 @@ class Launching:
         self._clock = clock
 
     def train(
-        self, *, actor: Actor, preset: str, overrides: Mapping[str, Value], name: str = "", key: str = ""
+        self,
+        *,
+        actor: Actor,
+        preset: str,
+        overrides: Mapping[str, Value],
+        name: str = "",
+        key: str = "",
+        compute: Compute | None = None,
     ) -> TrainingJob:
         """Validate and submit; an empty `name` is made from the preset and the time, an empty `key` is a new request.
 
@@ -48,6 +55,7 @@ class Launching:
             hyperparameters=complete_hyperparameters(preset, overrides),
             requested_by=actor.name,
             key=key or secrets.token_hex(16),
+            compute=compute or Compute(),
         )
         with self._auditor.audited(actor, "train", f"job {request.name}") as effect:
             effect.after = {"preset": preset, "hyperparameters": dict(request.hyperparameters)}

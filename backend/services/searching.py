@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from backend.domain.identity import Actor, Role
+from backend.domain.jobs import Compute
 from backend.domain.search_space import ParameterRange, automatic_space
 from backend.domain.training import Value
 from backend.domain.tuning import (
@@ -44,6 +45,7 @@ class TuningPlan:
     seed: int = 0
     warm_start_from: str = ""
     name: str = ""
+    compute: Compute = field(default_factory=Compute)
 
 
 class Searching:
@@ -98,6 +100,7 @@ class Searching:
             early_stopping=plan.early_stopping,
             seed=plan.seed,
             warm_start_from=plan.warm_start_from,
+            compute=plan.compute,
         )
 
     def resume(self, name: str, *, actor: Actor, key: str = "") -> TuningJob:

@@ -33,7 +33,8 @@ MAY_IMPORT = {
     "backend.__main__": ("backend.cli",),
 }
 LIGHT_DIGITS = {
-    f"backend.digits.{name}" for name in ("normalise", "preprocess", "strokes", "metric_lines", "triton_config")
+    f"backend.digits.{name}"
+    for name in ("normalise", "preprocess", "plausible", "strokes", "metric_lines", "triton_config")
 }
 """The part of the training package that the product may import: standard library, NumPy and Pillow only."""
 
@@ -49,7 +50,7 @@ FOREIGN = {
     "wandb": ("backend.digits",),
     "tensorflow": ("backend.digits",),
     "keras": ("backend.digits",),
-    "pydantic": ("backend.settings",),
+    "pydantic": ("backend.settings", "backend.bootstrap"),
     "pydantic_settings": ("backend.settings",),
 }
 STDLIB_ONLY = ("backend.domain", "backend.errors")

@@ -145,3 +145,7 @@ class TestHardExamples:
             stores.examples.add(example)
         assert [example.label for example in stores.examples.list_examples()] == [3, 2, 1]
         assert stores.examples.list_examples()[2] == made[0]
+        assert stores.examples.remove("id3") == made[1]
+        assert [example.label for example in stores.examples.list_examples()] == [2, 1]
+        with pytest.raises(NotFoundError, match="No hard example 'id3'"):
+            stores.examples.remove("id3")

@@ -56,7 +56,9 @@ def _utc_now() -> datetime:
 
 _UNSUPPORTED: Final[Unsupported] = {
     Feature.SUSPEND: "An endpoint of SageMaker does not run on this machine: it serves on when the machine stops, and "
-    "costs until it is deleted. Delete it, or scale it down."
+    "costs until it is deleted. Delete it, or scale it down.",
+    Feature.LOAD_TEST: "SageMaker takes signed requests only, which the load generator does not send. SageMaker "
+    "Inference Recommender runs load tests within AWS.",
 }
 
 

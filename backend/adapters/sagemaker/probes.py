@@ -22,7 +22,9 @@ from backend.ports.probes import Probe
 from backend.ports.serving import ServingPlatform
 
 _PROBE_KEY: Final = "doctor/probe.json"
-_IMAGE: Final = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<name>[^:@]+):(?P<tag>[^@]+)")
+_IMAGE: Final = re.compile(
+    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<name>[^:@]+):(?P<tag>[^@]+)"
+)
 _TRUSTED: Final = "sagemaker.amazonaws.com"
 
 
@@ -134,7 +136,9 @@ def _bucket(aws: Aws, bucket: Bucket) -> str:
         raise StoreError(f"What was written to the bucket '{name}' is not there.", hint="Look at its lifecycle rules.")
     with translating(f"look at the versioning of '{name}'"):
         versions = aws.s3().get_bucket_versioning(Bucket=name).get("Status", "off")
-    kept = "versions are kept" if versions == "Enabled" else "versions are not kept: turn versioning on for the audit log"
+    kept = (
+        "versions are kept" if versions == "Enabled" else "versions are not kept: turn versioning on for the audit log"
+    )
     return f"s3://{name} in {region} can be written; {kept}"
 
 
@@ -171,7 +175,7 @@ def _quota(aws: Aws, hosting: Hosting) -> str:
         raise PlatformError(
             f"The account's quota '{name}' is {quota}; staging, prod and one update at a time need {needed}.",
             hint=f"Ask for more under Service Quotas, Amazon SageMaker, '{name}', or choose another type with "
-            "DIGITS_ENDPOINT_INSTANCE_TYPE.",
+            "DIGITS_ENDPOINT_INSTANCE.",
         )
     return f"{quota} {hosting.instance_type}, {needed} needed at most"
 

@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
+from backend.adapters.sagemaker.alarms import Alarms
 from backend.adapters.sagemaker.errors import translating
+from backend.adapters.sagemaker.names import endpoint_name
 from backend.adapters.sagemaker.serving_requests import VARIANT
 from backend.adapters.sagemaker.session import Aws
+from backend.domain.capabilities import Unsupported
 from backend.domain.scaling import Autoscaling, Scale
+from backend.domain.serving import Stage
 from backend.errors import NotFoundError, WrongStateError
+from backend.ports.fleets import Fleets
 
 _NAMESPACE: Final = "sagemaker"
 _DIMENSION: Final = "sagemaker:variant:DesiredInstanceCount"
 _POLICY: Final = "invocations-per-instance"
 _METRIC: Final = "SageMakerVariantInvocationsPerInstance"
 _COOL_DOWN_S: Final = 300
+
+
+class SageMakerFleets:
+    """`Fleets` on SageMaker; `suffix` as for `SageMakerEndpoints`."""
+
+    def __init__(self, aws: Aws, *, suffix: str = "") -> None:
+        self.unsupported: Unsupported = {}
+        self._alarms = Alarms(aws)
+        self._names = {stage: endpoint_name(stage, suffix) for stage in Stage}
+        self._fleets = {stage: Fleet(aws, name) for stage, name in self._names.items()}
+
+    def read(self, stage: Stage) -> Scale:
+        return self._fleets[stage].read()
+
+    def set(self, stage: Stage, instances: int) -> None:
+        self._fleets[stage].set(instances)
+
+    def set_automatically(self, stage: Stage, rule: Autoscaling) -> None:
+        fleet = self._fleets[stage]
+        fleet.read()  # Application Auto Scaling would take a rule for an endpoint that does not exist
+        fleet.set_automatically(rule)
+
+    def set_by_hand(self, stage: Stage) -> None:
+        self._fleets[stage].forget_autoscaling()
+
+    def watch(self, stage: Stage) -> Sequence[str]:
+        return self._alarms.create(self._names[stage])
 
 
 class Fleet:
@@ -49,7 +82,7 @@ class Fleet:
         if self._autoscaling() is not None:
             raise WrongStateError(
                 f"'{self._name}' is scaled automatically: a number set by hand would be changed again.",
-                hint="Turn automatic scaling off first: python -m backend endpoints scale --manual",
+                hint="Turn automatic scaling off first: python -m backend endpoints scale --stage STAGE --by-hand",
             )
         with translating(f"scale the endpoint '{self._name}'"):
             self._aws.sagemaker("write").update_endpoint_weights_and_capacities(
@@ -100,3 +133,7 @@ class Fleet:
         if policies:
             per_minute = round(policies[0]["TargetTrackingScalingPolicyConfiguration"]["TargetValue"])
         return Autoscaling(minimum=targets[0]["MinCapacity"], maximum=targets[0]["MaxCapacity"], per_minute=per_minute)
+
+
+def _conforms(adapter: SageMakerFleets) -> Fleets:
+    return adapter

@@ -6,6 +6,8 @@ Clients are safe to share between threads, sessions are not: a client is made un
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -39,6 +41,19 @@ _CONFIGS: Final[dict[Use, dict[str, Any]]] = {
 }
 
 
+_VARIABLES: Final[Mapping[str, str]] = {
+    "region": "AWS_DEFAULT_REGION",
+    "role": "SM_ARN_ROLE",
+    "bucket": "DIGITS_S3_BUCKET",
+    "profile": "AWS_PROFILE",
+    "endpoint_url": "AWS_ENDPOINT_URL",
+    "access_key_id": "AWS_ACCESS_KEY_ID",
+    "secret_access_key": "AWS_SECRET_ACCESS_KEY",
+    "session_token": "AWS_SESSION_TOKEN",
+}
+"""The fields of `Account`, and the variables that `backend.settings` reads them from."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Account:
     """Where on AWS the product lives, from the settings. `role` is what jobs and endpoints run as.
@@ -55,6 +70,15 @@ class Account:
     access_key_id: str = ""
     secret_access_key: str = field(default="", repr=False)
     session_token: str = field(default="", repr=False)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Account:
+        """The account in the variables of a process; raises `InvalidInputError` for what is missing."""
+        return cls(**{name: environ.get(variable, "") for name, variable in _VARIABLES.items()})
+
+    def environ(self) -> dict[str, str]:
+        """The variables by which a child process finds the same account."""
+        return {variable: value for name, variable in _VARIABLES.items() if (value := getattr(self, name))}
 
     def __post_init__(self) -> None:
         for name, value, example in (
@@ -130,3 +154,24 @@ class Aws:
                 aws_session_token=account.session_token or None,
             )
         return self._session
+
+
+class Pace:
+    """Keeps calls within a rate that AWS allows: `wait` returns when the next one may be made.
+
+    Two calls may follow each other at once, so that a short list is not slowed down.
+    """
+
+    def __init__(self, per_second: float, burst: int = 2) -> None:
+        self._interval = 1.0 / per_second
+        self._ahead = burst * self._interval
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            self._next = max(self._next + self._interval, now - self._ahead + self._interval)
+            pause = self._next - now
+        if pause > 0:
+            time.sleep(pause)

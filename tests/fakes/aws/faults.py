@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 
@@ -22,6 +22,8 @@ def validation(message: str) -> AwsFault:
 
 
 THROTTLED = AwsFault(code="ThrottlingException", message="Rate exceeded")
+SLOW_DOWN = AwsFault(code="SlowDown", message="Please reduce your request rate.", status=503)
+"""What S3 says instead."""
 EXPIRED = AwsFault(code="ExpiredTokenException", message="The security token included in the request is expired")
 
 
@@ -39,7 +41,6 @@ class Faults:
     _planned: dict[str, list[_Planned]] = field(default_factory=lambda: defaultdict(list))
     _limits: dict[str, float] = field(default_factory=dict)
     _answered: dict[str, float] = field(default_factory=dict)
-    _seen: Counter[str] = field(default_factory=Counter)
     _each_once: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -49,8 +50,7 @@ class Faults:
             self._planned[operation].append(_Planned(fault, times, after))
 
     def throttle_first_attempts(self) -> None:
-        """From now on every second call of every operation is throttled, beginning with the first: a client that does
-        not try again gets nowhere."""
+        """From now on the first attempt of every call is throttled: a client that does not try again gets nowhere."""
         with self._lock:
             self._each_once = True
 
@@ -63,15 +63,13 @@ class Faults:
         with self._lock:
             self._planned.clear()
             self._limits.clear()
-            self._seen.clear()
             self._each_once = False
 
-    def check(self, operation: str) -> AwsFault | None:
-        """The fault that this call meets; called once per call."""
+    def check(self, operation: str, attempt: int) -> AwsFault | None:
+        """The fault that this call meets; called once per attempt, the first is 1."""
         with self._lock:
-            self._seen[operation] += 1
-            if self._each_once and self._seen[operation] % 2:
-                return THROTTLED
+            if self._each_once and attempt == 1:
+                return SLOW_DOWN if operation.startswith("s3:") else THROTTLED
             rate = self._limits.get(operation)
             if rate is not None:
                 now = time.monotonic()

@@ -11,6 +11,7 @@ from tests.fakes.aws.server import Server
 from tests.fakes.aws.serving import ServingParts
 from tests.fakes.aws.training import ACCOUNT, REGION, TrainingJobs
 from tests.fakes.aws.tuning import TuningJobs
+from tests.fakes.aws.zygote import Zygote
 
 BUCKET = "digits-test"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/digits-execution"
@@ -57,7 +58,13 @@ class FakeAws:
         }
 
     def connect(self) -> Aws:
-        """New clients, for the product."""
+        """Clients, for the product: the same ones for the whole session, because making them takes a second."""
+        if self.server.connected is None:
+            self.server.connected = self._new_clients()
+        connected: Aws = self.server.connected
+        return connected
+
+    def _new_clients(self) -> Aws:
         return Aws(self.account)
 
     def new(self) -> None:
@@ -77,6 +84,14 @@ def aws_server() -> Iterator[Server]:
     server.close()
 
 
+@pytest.fixture(scope="session")
+def launchers() -> Iterator[Zygote]:
+    """Starts the product's launchers quickly."""
+    zygote = Zygote()
+    yield zygote
+    zygote.close()
+
+
 @pytest.fixture
 def aws(aws_server: Server) -> Iterator[FakeAws]:
     fake = FakeAws(aws_server)
@@ -85,3 +100,4 @@ def aws(aws_server: Server) -> Iterator[FakeAws]:
     fake.training.reset()
     fake.tuning.reset()
     fake.serving.reset()
+    assert not fake.server.defects, fake.server.defects

@@ -30,6 +30,10 @@ TARGETS: Final = {
     "AWSPriceListService": "pricing",
 }
 """Prefixes of X-Amz-Target whose service is ours, and botocore's name of it."""
+_NOT_ALLOWED: Final = {
+    "SimulatePrincipalPolicy": AwsFault(code="AccessDenied", message="not allowed to operators", status=403)
+}
+"""What moto has not, and few operators may do: the SDK asks, and goes on without an answer."""
 _INVOCATION: Final = re.compile(r"/endpoints/([^/]+)/invocations")
 _SCOPE: Final = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
 
@@ -56,9 +60,13 @@ class Server:
     def __init__(self) -> None:
         self.faults = Faults()
         self.calls: list[Call] = []
+        self.defects: list[str] = []
+        """Mistakes of our own parts: the fixture fails the test for them."""
         self.parts: dict[str, list[object]] = {service: [] for service in TARGETS.values()}
         self.runtime: Runtime | None = None
         self._writing = threading.Lock()
+        self.connected: Any = None
+        """Clients of this server that tests share."""
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._http = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Silent)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="fake aws", daemon=True)
@@ -81,6 +89,7 @@ class Server:
         self.faults.clear()
         Client(self._moto).post("/moto-api/reset", base_url="http://localhost/")
         self.calls.clear()
+        self.defects.clear()
 
     def close(self) -> None:
         self._http.shutdown()
@@ -90,7 +99,7 @@ class Server:
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
         operation, prefix = _named(request)
-        fault = self.faults.check(operation)
+        fault = self.faults.check(operation, _attempt(request)) or _NOT_ALLOWED.get(operation)
         if fault is THROTTLED and operation.startswith("s3:"):
             fault = AwsFault(code="SlowDown", message="Please reduce your request rate.", status=503)
         if fault is not None:
@@ -120,8 +129,9 @@ class Server:
         self.calls.append(Call(operation=operation, request=asked))
         if shapes.output_shape is None:
             return _json({})
-        invented = list(model.faults(shapes.output_shape, answer))
-        assert not invented, f"the fake's {operation} is not what AWS would answer: {invented}"
+        if invented := list(model.faults(shapes.output_shape, answer)):
+            self.defects.append(f"{operation} is not what AWS would answer: {'; '.join(invented)}")
+            return _refusal(http, AwsFault(code="InternalFailure", message=self.defects[-1], status=500))
         return _json(model.on_the_wire(shapes.output_shape, answer))
 
     def _part(self, service: str, operation: str) -> Any:
@@ -179,6 +189,12 @@ def _named(request: Request) -> tuple[str, str]:
         if form:
             return form[1].decode(), ""
     return f"{service}:{request.method}", ""
+
+
+def _attempt(request: Request) -> int:
+    """Which attempt of a call this is, as botocore says."""
+    found = re.search(r"attempt=(\d+)", request.headers.get("amz-sdk-request", ""))
+    return int(found[1]) if found else 1
 
 
 def _rewind(request: Request) -> None:

@@ -85,8 +85,6 @@ def finish_at_once(job: Job) -> None:
     """A container that does nothing, well."""
     job.told["TrainingStartTime"] = datetime.now(UTC)
     job.move("Training")
-    output = job.asked["OutputDataConfig"]["S3OutputPath"].rstrip("/")
-    job.told["ModelArtifacts"] = {"S3ModelArtifacts": f"{output}/{job.name}/output/model.tar.gz"}
     job.end("Completed")
 
 
@@ -177,7 +175,8 @@ class TrainingJobs:
         kept = {key: value for key, value in asked.items() if key not in ("TrainingJobName", "Tags")}
         told = {**kept, "TrainingJobArn": arn("training-job", asked["TrainingJobName"]), "CreationTime": now}
         told |= {"LastModifiedTime": now, "TrainingJobStatus": "InProgress", "SecondaryStatusTransitions": []}
-        told |= {"ModelArtifacts": {"S3ModelArtifacts": ""}}
+        output = asked["OutputDataConfig"]["S3OutputPath"].rstrip("/")
+        told["ModelArtifacts"] = {"S3ModelArtifacts": f"{output}/{asked['TrainingJobName']}/output/model.tar.gz"}
         job = Job(asked=asked, told=told)
         job.move("Starting", "Starting the training job")
         return job

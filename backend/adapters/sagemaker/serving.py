@@ -1,0 +1,75 @@
+"""The serving half of the platform on AWS, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.adapters.sagemaker.artifacts import Artifacts
+from backend.adapters.sagemaker.audit import S3AuditLog
+from backend.adapters.sagemaker.deployments import S3Deployments
+from backend.adapters.sagemaker.endpoints import SageMakerEndpoints
+from backend.adapters.sagemaker.hard_examples import S3HardExamples
+from backend.adapters.sagemaker.images import triton_image
+from backend.adapters.sagemaker.objects import Bucket
+from backend.adapters.sagemaker.operation_store import S3OperationStore
+from backend.adapters.sagemaker.probes import serving_probes
+from backend.adapters.sagemaker.registry import SageMakerRegistry
+from backend.adapters.sagemaker.scaling import SageMakerFleets
+from backend.adapters.sagemaker.serving_requests import Hosting, Shift
+from backend.adapters.sagemaker.session import Aws
+from backend.ports.probes import Probe
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingOnAws:
+    """Everything of the product that is not a job; none of it keeps state on this machine but a cache of archives."""
+
+    registry: SageMakerRegistry
+    serving: SageMakerEndpoints
+    fleets: SageMakerFleets
+    deployments: S3Deployments
+    audit: S3AuditLog
+    operations: S3OperationStore
+    examples: S3HardExamples
+    probes: Sequence[Probe]
+
+
+def serving_on_aws(
+    aws: Aws,
+    *,
+    cache: Path,
+    image: str,
+    instance_type: str,
+    instances: int,
+    shift: str,
+    subnets: tuple[str, ...],
+    security_groups: tuple[str, ...],
+    kms_key: str,
+    suffix: str = "",
+) -> ServingOnAws:
+    """`image` empty is AWS's own Triton container of the region. Raises `InvalidInputError` for what cannot be so."""
+    hosting = Hosting(
+        image=image or triton_image(aws.account.region, instance_type),
+        role=aws.account.role,
+        instance_type=instance_type,
+        instances=instances,
+        shift=Shift(shift),
+        subnets=subnets,
+        security_groups=security_groups,
+        kms_key=kms_key,
+    )
+    bucket = Bucket(aws)
+    artifacts = Artifacts(aws, cache)
+    serving = SageMakerEndpoints(aws, bucket, artifacts, hosting, suffix=suffix)
+    return ServingOnAws(
+        registry=SageMakerRegistry(aws, bucket, artifacts, image=hosting.image),
+        serving=serving,
+        fleets=SageMakerFleets(aws, suffix=suffix),
+        deployments=S3Deployments(bucket, suffix=suffix),
+        audit=S3AuditLog(bucket),
+        operations=S3OperationStore(bucket),
+        examples=S3HardExamples(bucket),
+        probes=serving_probes(aws, bucket, serving, hosting),
+    )
