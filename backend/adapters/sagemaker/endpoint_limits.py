@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from backend.adapters.sagemaker.errors import translating
+from backend.adapters.sagemaker.errors import is_denied, translating
 from backend.adapters.sagemaker.hosted import IN_SERVICE, Look
 from backend.adapters.sagemaker.serving_requests import Hosting
 from backend.adapters.sagemaker.session import PAGE, Aws
-from backend.errors import AccessError, PlatformError, QuotaError, ThrottledError
+from backend.errors import PlatformError, QuotaError, SetupError
 
 _SERVICE: Final = "sagemaker"
 
@@ -49,9 +49,11 @@ def require_room(aws: Aws, hosting: Hosting, look: Look | None) -> str:
     needed = instances_needed(hosting, look)
     try:
         quota = read_quota(aws, name)
-    except QuotaError:
-        raise
-    except (AccessError, ThrottledError, PlatformError) as error:
+    except SetupError as error:
+        if not is_denied(error):
+            raise
+        return "quota not looked up: we may not"
+    except PlatformError as error:
         return f"quota not looked up ({type(error).__name__})"
     if quota is None:
         return f"no quota '{name}' known"

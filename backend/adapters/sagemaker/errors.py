@@ -107,7 +107,18 @@ _CODES: Final[dict[str, Kind]] = {
     ),
     **dict.fromkeys(("ResourceLimitExceeded", "LimitExceededException", "ServiceQuotaExceededException"), Kind.QUOTA),
     **dict.fromkeys(
-        ("ResourceNotFound", "ResourceNotFoundException", "NoSuchKey", "NoSuchEntity", "404", "NotFound"), Kind.MISSING
+        (
+            "ResourceNotFound",
+            "ResourceNotFoundException",
+            "ObjectNotFoundException",
+            "ImageNotFoundException",
+            "RepositoryNotFoundException",
+            "NoSuchKey",
+            "NoSuchEntity",
+            "404",
+            "NotFound",
+        ),
+        Kind.MISSING,
     ),
     "NoSuchBucket": Kind.REGION,
     **dict.fromkeys(("PermanentRedirect", "AuthorizationHeaderMalformed", "301"), Kind.REGION),
@@ -198,6 +209,11 @@ def translated(error: Exception, doing: str) -> DigitsError:
             )
         case Kind.OTHER:
             return PlatformError(f"AWS could not {doing}. {said}")
+
+
+def is_denied(error: DigitsError) -> bool:
+    """Whether AWS knows who asks and forbids it: another question may still be answered."""
+    return error.__cause__ is not None and kind_of(error.__cause__) is Kind.DENIED
 
 
 @contextmanager

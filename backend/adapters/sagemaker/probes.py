@@ -12,7 +12,7 @@ from typing import Final
 
 from backend.adapters.sagemaker.alarms import Alarms, alarm_names
 from backend.adapters.sagemaker.endpoint_limits import quota_name, read_quota
-from backend.adapters.sagemaker.errors import translating
+from backend.adapters.sagemaker.errors import is_denied, translating
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.serving_requests import Hosting
 from backend.adapters.sagemaker.session import Aws
@@ -102,7 +102,9 @@ def _pass_role(aws: Aws) -> str:
                     }
                 ],
             )
-    except AccessError:
+    except AccessError as error:
+        if not is_denied(error):
+            raise
         return "not looked up: we may not ask IAM's simulator; the first training or deployment will tell"
     decision = answer["EvaluationResults"][0]["EvalDecision"]
     if decision != "allowed":
@@ -158,7 +160,9 @@ def _image(aws: Aws, hosting: Hosting) -> str:
             hint="Name another one in DIGITS_TRITON_IMAGE; AWS lists its tags under "
             "https://github.com/aws/deep-learning-containers.",
         ) from None
-    except AccessError:
+    except AccessError as error:
+        if not is_denied(error):
+            raise
         # AWS lets everybody pull its images, but not always describe them.
         return f"{short} of account {found['account']} (we may not look; SageMaker may still pull it)"
     return f"{short} is there"

@@ -116,8 +116,7 @@ def test_a_deployer_may_do_all_that_deploying_takes_on_its_own_stage_only(
         need
         for need in needs
         if need.action.startswith(("sagemaker:Create", "sagemaker:Update", "sagemaker:Delete"))
-        or ("/deployments/" in need.resource
-        and need.action == "s3:PutObject")
+        or ("/deployments/" in need.resource and need.action == "s3:PutObject")
     ]
     assert {need.action for need in changing} >= {
         *("sagemaker:CreateModel", "sagemaker:CreateEndpointConfig", "sagemaker:CreateEndpoint"),
