@@ -122,7 +122,7 @@ def connect(settings: Settings, *, watched: bool = False) -> Backend:
     fleets: Fleets = LocalFleets()
     if settings.platform == "sagemaker":
         training, tuning = _jobs_on_sagemaker(settings, environment, watched=watched)
-        serving, fleets, stores, probes = _serving_on_sagemaker(settings, environment, home)
+        serving, fleets, stores, probes = _serving_on_sagemaker(settings, environment, home, watched=watched)
     return assemble(
         settings,
         actor=Actor(name=getpass.getuser(), role=settings.role),
@@ -208,11 +208,18 @@ def _local_stores(home: Home, database: Database) -> Stores:
 
 
 def _serving_on_sagemaker(
-    settings: Settings, environment: Mapping[str, str], home: Home
+    settings: Settings, environment: Mapping[str, str], home: Home, *, watched: bool
 ) -> tuple[ServingPlatform, Fleets, Stores, Sequence[Probe]]:
     """Registry, endpoints and every store on AWS: what one dashboard does, every other one sees."""
     from backend.adapters.sagemaker.serving import serving_on_aws
     from backend.adapters.sagemaker.session import Account, Aws
+    from backend.adapters.sagemaker.watched import (
+        WatchedAudit,
+        WatchedDeployments,
+        WatchedExamples,
+        WatchedRegistry,
+        WatchedServing,
+    )
 
     made = serving_on_aws(
         Aws(Account.from_environ(environment)),
@@ -226,13 +233,13 @@ def _serving_on_sagemaker(
         kms_key=settings.kms_key,
     )
     stores = Stores(
-        registry=made.registry,
-        deployments=made.deployments,
-        audit=made.audit,
-        examples=made.examples,
+        registry=WatchedRegistry(made.registry) if watched else made.registry,
+        deployments=WatchedDeployments(made.deployments) if watched else made.deployments,
+        audit=WatchedAudit(made.audit) if watched else made.audit,
+        examples=WatchedExamples(made.examples) if watched else made.examples,
         operations=made.operations,
     )
-    return made.serving, made.fleets, stores, made.probes
+    return (WatchedServing(made.serving) if watched else made.serving), made.fleets, stores, made.probes
 
 
 def _jobs_on_sagemaker(

@@ -1,0 +1,205 @@
+"""Registry, endpoints and records for a dashboard: reads are answered in the background (`background.Answers`), so that
+no page waits for AWS; writes and predictions go straight there, and make the next read a new look.
+
+What a page shows may so be some seconds old. Nothing is decided by it: a deployment names what it expects to be served
+and is refused when that has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from backend.adapters.sagemaker.background import LIST_SECONDS, Answers
+from backend.domain.audit import AuditEvent
+from backend.domain.evaluation import Evaluation
+from backend.domain.prediction import Answer, HardExample
+from backend.domain.promotion import Deployment
+from backend.domain.registry import Approval, ModelVersion
+from backend.domain.serving import Endpoint, EndpointMetrics, EndpointStatus, ServedModel, Stage
+from backend.ports.audit import AuditLog
+from backend.ports.deployments import DeploymentStore
+from backend.ports.hard_examples import HardExamples
+from backend.ports.registry import ModelRegistry
+from backend.ports.serving import Report, ServingPlatform
+
+_CHANGING_S: Final = 2.0
+_METRICS_S: Final = 30.0
+"""CloudWatch has a new number each minute, and each look costs."""
+_EVERYTHING: Final = "all"
+
+
+class WatchedServing:
+    """`ServingPlatform` for a dashboard."""
+
+    def __init__(self, serving: ServingPlatform) -> None:
+        self.unsupported = serving.unsupported
+        self._serving = serving
+        self._endpoints: Answers[Endpoint] = Answers(lambda stage: serving.describe(Stage(stage)), _pause)
+        self._metrics: Answers[EndpointMetrics] = Answers(
+            lambda stage: serving.measure(Stage(stage)), lambda _: _METRICS_S
+        )
+
+    def describe(self, stage: Stage) -> Endpoint:
+        return self._endpoints.get(stage.value)
+
+    def measure(self, stage: Stage) -> EndpointMetrics:
+        return self._metrics.get(stage.value)
+
+    @contextmanager
+    def hold(self, stage: Stage, holder: str) -> Iterator[None]:
+        with self._serving.hold(stage, holder):
+            self._endpoints.forget()  # what is planned under the hold is planned of what is served now
+            try:
+                yield
+            finally:
+                self._endpoints.forget()
+
+    def deploy(self, stage: Stage, target: ServedModel, archive: Path, report: Report) -> Endpoint:
+        try:
+            return self._serving.deploy(stage, target, archive, report)
+        finally:
+            self._endpoints.forget()
+
+    def predict(self, stage: Stage, images: npt.NDArray[np.float32]) -> Answer:
+        return self._serving.predict(stage, images)
+
+    def delete(self, stage: Stage) -> None:
+        self._serving.delete(stage)
+        self._endpoints.forget()
+
+    def resume(self, stage: Stage) -> None:
+        self._serving.resume(stage)
+        self._endpoints.forget()
+
+    def suspend(self, stage: Stage) -> None:
+        self._serving.suspend(stage)
+        self._endpoints.forget()
+
+
+class WatchedRegistry:
+    """`ModelRegistry` for a dashboard."""
+
+    def __init__(self, registry: ModelRegistry) -> None:
+        self._registry = registry
+        self._lists: Answers[Sequence[ModelVersion]] = Answers(
+            lambda _: registry.list_versions(), lambda _: LIST_SECONDS
+        )
+
+    def register(
+        self, archive: Path, *, sha256: str, source_job: str, evaluation: Evaluation | None, registered_by: str
+    ) -> ModelVersion:
+        version = self._registry.register(
+            archive, sha256=sha256, source_job=source_job, evaluation=evaluation, registered_by=registered_by
+        )
+        self._lists.forget()
+        return version
+
+    def get(self, version: int) -> ModelVersion:
+        known = (one for one in self.list_versions() if one.version == version)
+        return next(known, None) or self._registry.get(version)
+
+    def list_versions(self) -> Sequence[ModelVersion]:
+        return self._lists.get(_EVERYTHING)
+
+    def set_approval(self, version: int, approval: Approval, *, by: str, comment: str) -> ModelVersion:
+        decided = self._registry.set_approval(version, approval, by=by, comment=comment)
+        self._lists.forget()
+        return decided
+
+    def fetch_archive(self, version: ModelVersion) -> Path:
+        return self._registry.fetch_archive(version)
+
+
+class WatchedDeployments:
+    """`DeploymentStore` for a dashboard."""
+
+    def __init__(self, deployments: DeploymentStore) -> None:
+        self._deployments = deployments
+        self._histories: Answers[Sequence[Deployment]] = Answers(
+            lambda stage: deployments.history(Stage(stage) if stage else None), lambda _: _CHANGING_S
+        )
+
+    def save(self, deployment: Deployment) -> None:
+        self._deployments.save(deployment)
+        self._histories.forget()
+
+    def get(self, deployment_id: str) -> Deployment:
+        return self._deployments.get(deployment_id)
+
+    def history(self, stage: Stage | None = None) -> Sequence[Deployment]:
+        return self._histories.get(stage.value if stage else "")
+
+
+class WatchedAudit:
+    """`AuditLog` for a dashboard; only the plain list of the newest events is kept ready."""
+
+    def __init__(self, audit: AuditLog) -> None:
+        self._audit = audit
+        self._newest: Answers[Sequence[AuditEvent]] = Answers(
+            lambda limit: audit.list_events(limit=int(limit)), lambda _: LIST_SECONDS
+        )
+
+    def append(self, event: AuditEvent) -> None:
+        self._audit.append(event)
+        self._newest.forget()
+
+    def list_events(
+        self, *, since: datetime | None = None, subject: str = "", limit: int = 1000
+    ) -> Sequence[AuditEvent]:
+        if since is None and not subject:
+            return self._newest.get(str(limit))
+        return self._audit.list_events(since=since, subject=subject, limit=limit)
+
+
+class WatchedExamples:
+    """`HardExamples` for a dashboard."""
+
+    def __init__(self, examples: HardExamples) -> None:
+        self._examples = examples
+        self._lists: Answers[Sequence[HardExample]] = Answers(
+            lambda _: examples.list_examples(), lambda _: LIST_SECONDS
+        )
+
+    def add(self, example: HardExample) -> None:
+        self._examples.add(example)
+        self._lists.forget()
+
+    def remove(self, example_id: str) -> HardExample:
+        removed = self._examples.remove(example_id)
+        self._lists.forget()
+        return removed
+
+    def list_examples(self) -> Sequence[HardExample]:
+        return self._lists.get(_EVERYTHING)
+
+
+def _pause(endpoint: Endpoint) -> float:
+    changing = endpoint.status in (EndpointStatus.CREATING, EndpointStatus.UPDATING)
+    return _CHANGING_S if changing else LIST_SECONDS
+
+
+def _conforms_serving(adapter: WatchedServing) -> ServingPlatform:
+    return adapter
+
+
+def _conforms_registry(adapter: WatchedRegistry) -> ModelRegistry:
+    return adapter
+
+
+def _conforms_deployments(adapter: WatchedDeployments) -> DeploymentStore:
+    return adapter
+
+
+def _conforms_audit(adapter: WatchedAudit) -> AuditLog:
+    return adapter
+
+
+def _conforms_examples(adapter: WatchedExamples) -> HardExamples:
+    return adapter
