@@ -37,12 +37,14 @@ class JobLog:
     last_line: str = ""
     _text: bytearray = field(default_factory=bytearray)
     _tokens: dict[str, str] = field(default_factory=dict)
+    _reading: threading.Lock = field(default_factory=threading.Lock)
+    """Held while AWS is asked, which may take long; `_lock` only while what it said is taken in."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _whole: bool = False
 
     def refresh(self, aws: Aws, ended_at: datetime | None = None) -> None:
         """Read what is new. A log whose job ended a while ago is read to its end once, and never asked for again."""
-        with self._lock:
+        with self._reading:
             if self._whole:
                 return
             late = ended_at is not None and datetime.now(UTC) - ended_at > _LATE
@@ -87,8 +89,9 @@ class JobLog:
                     limit=_EVENTS,
                     **given,  # type: ignore[arg-type]
                 )
-            for event in page["events"]:
-                self._take(event["message"], datetime.fromtimestamp(event["timestamp"] / 1000, UTC))
+            with self._lock:
+                for event in page["events"]:
+                    self._take(event["message"], datetime.fromtimestamp(event["timestamp"] / 1000, UTC))
             following = page["nextForwardToken"]
             self._tokens[stream] = following
             if following == token:

@@ -36,7 +36,9 @@ LOST = "InternalServerError: We encountered an internal error. Please try again.
 
 
 class TrainerContainer:
-    def __init__(self, aws: Aws, module: str = "tests.fakes.trainer") -> None:
+    """Runs `module` for each job; with None the very code that the job shipped, unpacked as its container would."""
+
+    def __init__(self, aws: Aws, module: str | None = "tests.fakes.trainer") -> None:
         self._aws = aws
         self._module = module
 
@@ -50,7 +52,7 @@ class TrainerContainer:
 
 
 class _Run:
-    def __init__(self, aws: Aws, job: Job, root: Path, module: str) -> None:
+    def __init__(self, aws: Aws, job: Job, root: Path, module: str | None) -> None:
         self._aws, self._job, self._root, self._module = aws, job, root, module
         self._asked: Mapping[str, Any] = job.asked
         self._model, self._output = root / "model", root / "output"
@@ -83,8 +85,10 @@ class _Run:
         self._conclude(code)
 
     def _train(self) -> int:
+        start = ["train.py"] if self._module is None else ["-m", self._module]
         process = subprocess.Popen(
-            [sys.executable, "-m", self._module, *_arguments(self._asked)],
+            [sys.executable, *start, *_arguments(self._asked)],
+            cwd=self._unpacked() if self._module is None else None,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=self._environment(),
@@ -161,6 +165,18 @@ class _Run:
         with tarfile.open(fileobj=io.BytesIO(self._aws.s3().get_object(Bucket=bucket, Key=key)["Body"].read())) as tar:
             return "" if given["sagemaker_program"] in tar.getnames() else "no such program in the source"
 
+    def _unpacked(self) -> Path:
+        """The shipped source in a folder of its own."""
+        folder = self._root / "code"
+        if _by_toolkit(self._asked):
+            bucket, key = _split(self._asked["HyperParameters"]["sagemaker_submit_directory"])
+            raw = self._aws.s3().get_object(Bucket=bucket, Key=key)["Body"].read()
+        else:
+            raw = next((self._input / "code").glob("*.tar.gz")).read_bytes()
+        with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
+            tar.extractall(folder, filter="data")
+        return folder
+
     def _environment(self) -> dict[str, str]:
         told = self._asked.get("Environment", {})
         channels = {
@@ -170,7 +186,7 @@ class _Run:
         }
         return {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(Path.cwd()),
+            **({} if self._module is None else {"PYTHONPATH": str(Path.cwd())}),
             **told,
             **channels,
             "TRAINING_JOB_NAME": self._job.name,
