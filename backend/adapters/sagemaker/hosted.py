@@ -24,6 +24,8 @@ ROLLBACK_FAILED: Final = "UpdateRollbackFailed"
 UNDER_WAY: Final = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 ANSWERING: Final = (IN_SERVICE, "Updating", "SystemUpdating", "RollingBack", ROLLBACK_FAILED)
 _POLL_S: Final = 10.0
+_SOONER_AT_FIRST: Final = 8
+"""A fleet takes minutes; scaling down or a refusal shows in seconds."""
 _CONSISTENT_WITHIN: Final = 6
 """Looks for a config that was created a moment ago: SageMaker may not find it at once."""
 
@@ -72,6 +74,7 @@ class HostedEndpoint:
         `AccessError` when AWS does not take the credentials any more, `EndpointUnavailableError` after `within_s`.
         """
         deadline = time.monotonic() + within_s
+        pause = self._poll_s / _SOONER_AT_FIRST
         status = "unknown"
         while True:
             try:
@@ -93,7 +96,8 @@ class HostedEndpoint:
                     f"'{self.name}' is still {status} after {within_s:.0f} s.",
                     hint="SageMaker goes on by itself. Look at the endpoint again later.",
                 )
-            self._pause(self._poll_s)
+            self._pause(pause)
+            pause = min(2 * pause, self._poll_s)
 
     def create(self, config: str) -> None:
         """Begin to create it. Raises `EndpointUnavailableError` when somebody else did so in this moment."""
