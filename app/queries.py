@@ -16,6 +16,7 @@ from backend.domain.jobs import LogChunk, MetricPoint, TrainingJob
 from backend.domain.prediction import HardExample
 from backend.domain.promotion import Deployment
 from backend.domain.registry import ModelVersion
+from backend.domain.scaling import Scale
 from backend.domain.serving import Endpoint, EndpointMetrics, Stage
 from backend.domain.tuning import TuningJob
 from backend.errors import NotFoundError
@@ -129,6 +130,12 @@ def endpoint(stage: Stage) -> Endpoint:
 def endpoint_metrics(stage: Stage) -> EndpointMetrics:
     """What the stage's server counts and times. Raises `EndpointUnavailableError`."""
     return backend().serving.measure(stage)
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def scale(stage: Stage) -> Scale:
+    """How many instances serve the stage. Raises `RefusedError` where there are none, `NotFoundError`."""
+    return backend().scales.read(stage)
 
 
 @st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)

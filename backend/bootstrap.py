@@ -217,6 +217,7 @@ def _serving_on_sagemaker(
         WatchedAudit,
         WatchedDeployments,
         WatchedExamples,
+        WatchedFleets,
         WatchedRegistry,
         WatchedServing,
     )
@@ -239,7 +240,8 @@ def _serving_on_sagemaker(
         examples=WatchedExamples(made.examples) if watched else made.examples,
         operations=made.operations,
     )
-    return (WatchedServing(made.serving) if watched else made.serving), made.fleets, stores, made.probes
+    serving = WatchedServing(made.serving) if watched else made.serving
+    return serving, WatchedFleets(made.fleets) if watched else made.fleets, stores, made.probes
 
 
 def _jobs_on_sagemaker(

@@ -16,10 +16,12 @@ from app.errors import shown
 from app.identity import refusal
 from app.state import Key
 from app.views.endpoint_card import endpoint_card
+from app.views.endpoint_fleet import fleet_card
 from app.views.endpoint_load import load_card
 from app.views.endpoint_request import request_card
 from app.views.operation_answer import operation_answer
 from app.views.stage_card import TITLES
+from backend.domain.capabilities import Feature
 from backend.domain.serving import Endpoint, EndpointStatus, Stage
 from backend.errors import PlatformError
 
@@ -129,7 +131,10 @@ with shown("Look at the endpoints"):
         else:
             left, right = st.columns(2, gap="medium")
             with left:
-                load_card(endpoint)
+                if Feature.LOAD_TEST in backend().serving.unsupported:
+                    fleet_card(endpoint)
+                else:
+                    load_card(endpoint)
             with right:
                 request_card(endpoint)
             command_line(f"python -m backend endpoints\npython -m backend endpoints delete --stage {stage.value}")

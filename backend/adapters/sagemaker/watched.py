@@ -22,9 +22,11 @@ from backend.domain.evaluation import Evaluation
 from backend.domain.prediction import Answer, HardExample
 from backend.domain.promotion import Deployment
 from backend.domain.registry import Approval, ModelVersion
+from backend.domain.scaling import Autoscaling, Scale
 from backend.domain.serving import Endpoint, EndpointMetrics, EndpointStatus, ServedModel, Stage
 from backend.ports.audit import AuditLog
 from backend.ports.deployments import DeploymentStore
+from backend.ports.fleets import Fleets
 from backend.ports.hard_examples import HardExamples
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import Report, ServingPlatform
@@ -81,6 +83,33 @@ class WatchedServing:
     def suspend(self, stage: Stage) -> None:
         self._serving.suspend(stage)
         self._endpoints.forget()
+
+
+class WatchedFleets:
+    """`Fleets` for a dashboard."""
+
+    def __init__(self, fleets: Fleets) -> None:
+        self.unsupported = fleets.unsupported
+        self._fleets = fleets
+        self._scales: Answers[Scale] = Answers(lambda stage: fleets.read(Stage(stage)), lambda _: LIST_SECONDS)
+
+    def read(self, stage: Stage) -> Scale:
+        return self._scales.get(stage.value)
+
+    def set(self, stage: Stage, instances: int) -> None:
+        self._fleets.set(stage, instances)
+        self._scales.forget()
+
+    def set_automatically(self, stage: Stage, rule: Autoscaling) -> None:
+        self._fleets.set_automatically(stage, rule)
+        self._scales.forget()
+
+    def set_by_hand(self, stage: Stage) -> None:
+        self._fleets.set_by_hand(stage)
+        self._scales.forget()
+
+    def watch(self, stage: Stage) -> Sequence[str]:
+        return self._fleets.watch(stage)
 
 
 class WatchedRegistry:
@@ -186,6 +215,10 @@ def _pause(endpoint: Endpoint) -> float:
 
 
 def _conforms_serving(adapter: WatchedServing) -> ServingPlatform:
+    return adapter
+
+
+def _conforms_fleets(adapter: WatchedFleets) -> Fleets:
     return adapter
 
 

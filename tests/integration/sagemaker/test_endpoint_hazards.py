@@ -275,10 +275,10 @@ class TestConfigs:
         aws.serving.kept.configs[neighbour] = {**config, "EndpointConfigName": neighbour}
         for number in (2, 3):
             shop.promotion.promote(STAGE, number, actor=ADA)
-        left = {name for name in aws.serving.kept.configs if name != neighbour}
+            left = {name for name in aws.serving.kept.configs if name != neighbour}
+            assert {name.split("-v")[1].split("-")[0] for name in left} == {str(number), str(number - 1)}
+            assert len(left) == len(aws.serving.kept.models) == 2
         assert neighbour in aws.serving.kept.configs
-        assert {name.split("-v")[1].split("-")[0] for name in left} == {"3", "2"}
-        assert len(left) == len(aws.serving.kept.models) == 2
         assert shop.promotion.roll_back(STAGE, actor=ADA).version == 2
 
     def test_repeating_makes_nothing_twice(self, aws: FakeAws, shop: Shop) -> None:
