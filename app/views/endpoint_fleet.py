@@ -12,15 +12,26 @@ from app.errors import shown
 from app.identity import actor, refusal
 from backend.domain.scaling import MOST_INSTANCES, Autoscaling, Scale
 from backend.domain.serving import Endpoint, EndpointStatus, Stage
+from backend.errors import PlatformError
+
+REFRESH = "5s"
 
 
 def fleet_card(endpoint: Endpoint) -> None:
-    stage = endpoint.stage
-    with theme.card("fleet", "Instances", stretch=True), shown("Look at the instances"):
+    with theme.card("fleet", "Instances", stretch=True):
         if endpoint.status is not EndpointStatus.IN_SERVICE:
             st.caption("Instances can be changed while the endpoint is in service.")
             return
-        scale = queries.scale(stage)
+        st.fragment(_live, run_every=REFRESH)(endpoint.stage)
+
+
+def _live(stage: Stage) -> None:
+    with shown("Look at the instances"):
+        try:
+            scale = queries.scale(stage)
+        except PlatformError as error:  # not answered yet, or asked too often: the next look tells
+            st.caption(f"{error.message} {error.hint}".strip())
+            return
         _figures(scale)
         reason = refusal(backend().promotion.needed_role(stage), f"scale {stage.value}")
         if reason:

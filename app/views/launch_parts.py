@@ -9,6 +9,7 @@ import streamlit as st
 from app import queries
 from app.context import backend
 from app.queries import Job
+from backend.domain.capabilities import Feature
 from backend.domain.training import PRESETS, Value, hyperparameter, resolve
 from backend.domain.tuning import TuningJob
 
@@ -83,6 +84,9 @@ def configuration_table(rows: Sequence[tuple[str, Value, str]]) -> None:
 
 def queue(begins: str, waits: str) -> str:
     """Whether the work would begin at once."""
+    reason = backend().training.unsupported.get(Feature.QUEUE)
+    if reason is not None:
+        return reason
     live = [job for job in queries.jobs() if not job.status.is_terminal]
     if len(live) < backend().settings.max_parallel_jobs:
         return f"{begins} at once."

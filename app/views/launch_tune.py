@@ -15,6 +15,7 @@ from app.identity import actor
 from app.queries import Job
 from app.state import Key
 from app.tuning_figures import range_words
+from app.views.launch_compute import compute_fields
 from app.views.launch_parts import field_notes, filled_in_from, preset_control, start_values
 from app.views.launch_search import search_settings
 from app.views.launch_tune_summary import tune_summary
@@ -68,12 +69,15 @@ def tune_form(source: Job | None) -> None:
             of_space = st.empty()  # what is wrong with it, or what was chosen automatically
         with theme.card("search", "Search"):
             plan = search_settings(origin)
+            compute = compute_fields()
         with theme.card("shared", "What every trial has in common"):
             values = _shared(values, scope, space, autotune)
             of_values = st.empty()
         if autotune:
             _automatic(of_space, values)
-        plan = replace(plan, preset=preset, overrides=values, space=space, autotune=autotune, name=name)
+        plan = replace(
+            plan, preset=preset, overrides=values, space=space, autotune=autotune, name=name, compute=compute
+        )
         checked = check(plan, problems)
         for place, problem in (
             (of_name, checked.name),

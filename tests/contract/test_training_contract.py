@@ -141,6 +141,7 @@ class TestFailing:
         assert "exit code 1" in job.failure_reason
         assert "Segmentation of the imagination" in job.failure_reason
 
+    @pytest.mark.danger_of("local", "sagemaker")
     def test_a_job_whose_processes_died_is_failed_within_five_seconds(self, bench: Bench) -> None:
         bench.platform.submit(bench.request("first", trainer.HANGS))
         running(bench.platform, "first")
@@ -185,6 +186,7 @@ class TestResuming:
     def resumed(self, bench: Bench, name: str, behaviour: int = trainer.HANGS) -> TrainingRequest:
         return replace(bench.request(f"{name}-r2", behaviour), resumed_from=name)
 
+    @pytest.mark.danger_of("local", "sagemaker")
     def test_a_killed_job_goes_on_from_its_checkpoint(self, bench: Bench) -> None:
         bench.platform.submit(bench.request("first", trainer.HANGS))
         wait_until(lambda: "[checkpoint]" in bench.platform.read_log("first").text)

@@ -181,7 +181,7 @@ class TestStopping:
         bench.platform.stop("search", StopMode.NOW)
         kept = [trial.job for trial in ended(bench, "search").trials if trial.is_finished]
         assert kept[0] == job.trials[0].job
-        bench.platform.submit(replace(request, name="search-r2", key="again", resumed_from="search"))
+        bench.platform.submit(replace(request, name="search-r2", key=f"{request.key}-again", resumed_from="search"))
         job = ended(bench, "search-r2", seconds=90)
         assert (job.status, len(job.trials)) == (JobStatus.COMPLETED, 4)
         assert [trial.job for trial in job.trials][: len(kept)] == kept
@@ -223,7 +223,7 @@ class TestFailing:
         assert "died" in dead.failure_reason
         assert [trial.is_finished for trial in dead.trials] == [True, False]
 
-        bench.platform.submit(replace(request, name="search-r2", key="again", resumed_from="search"))
+        bench.platform.submit(replace(request, name="search-r2", key=f"{request.key}-again", resumed_from="search"))
         job = ended(bench, "search-r2", seconds=60)
         assert job.status is JobStatus.COMPLETED
         assert job.trials[0].job == dead.trials[0].job

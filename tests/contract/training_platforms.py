@@ -24,6 +24,7 @@ from backend.domain.capabilities import Unsupported
 from backend.domain.jobs import JobStatus, TrainingJob, TrainingRequest
 from backend.domain.training import resolve
 from backend.ports.training import TrainingPlatform
+from tests.contract import real_account
 from tests.fakes import trainer
 from tests.fakes.aws.container import TrainerContainer
 from tests.fakes.aws.fixtures import FakeAws
@@ -119,14 +120,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def over_platforms(metafunc: pytest.Metafunc, lacks: Mapping[str, Unsupported]) -> None:
     """Run a test of `bench` over every platform that has the features it is about (`@pytest.mark.feature`), and one
-    of a danger that exists only in one place over that one (`@pytest.mark.danger_of("local")`).
+    of a danger over the places where it exists and can be brought about (`@pytest.mark.danger_of("local")`). With
+    `-m aws` the tests of SageMaker run over a real account too.
     """
     if "bench" in metafunc.fixturenames:
         marks = metafunc.definition.iter_markers
         features = {feature for mark in marks("feature") for feature in mark.args}
-        places = {place for mark in marks("danger_of") for place in mark.args} or set(lacks)
+        dangers = {place for mark in marks("danger_of") for place in mark.args}
+        places = dangers or set(lacks)
         names = [name for name, without in lacks.items() if name in places and not features & set(without)]
-        metafunc.parametrize("bench", names, indirect=True)
+        real = [pytest.param("aws", marks=pytest.mark.aws)] if "sagemaker" in names and not dangers else []
+        metafunc.parametrize("bench", [*names, *real], indirect=True)
 
 
 @pytest.fixture
@@ -134,6 +138,8 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     made: Bench
     if request.param == "local":
         made = LocalBench(tmp_path)
+    elif request.param == "aws":
+        made = real_account.TrainingBench(tmp_path)
     else:
         made = SageMakerBench(tmp_path, request.getfixturevalue("aws"), request.getfixturevalue("launchers"))
     yield made
@@ -161,11 +167,12 @@ def processes_with(*arguments: str) -> list[int]:
 
 
 def wait_until(seen: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Return as soon as `seen()`; fail after `seconds`."""
-    deadline = time.monotonic() + seconds
+    """Return as soon as `seen()`; fail after `seconds`, times `DIGITS_TEST_PATIENCE` where everything takes longer."""
+    patience = float(os.environ.get("DIGITS_TEST_PATIENCE", "1"))
+    deadline = time.monotonic() + seconds * patience
     while not seen():
-        assert time.monotonic() < deadline, f"not seen within {seconds} s"
-        time.sleep(0.1)
+        assert time.monotonic() < deadline, f"not seen within {seconds} s, times {patience:g}"
+        time.sleep(0.1 * patience)
 
 
 def ended(platform: TrainingPlatform, name: str, seconds: float = 15.0) -> TrainingJob:

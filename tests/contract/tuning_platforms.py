@@ -25,6 +25,7 @@ from backend.domain.training import resolve
 from backend.domain.tuning import TuningJob, TuningRequest
 from backend.ports.training import TrainingPlatform
 from backend.ports.tuning import TuningPlatform
+from tests.contract import real_account
 from tests.contract.training_platforms import SageMakerBench as TrainingBench
 from tests.contract.training_platforms import over_platforms, processes_with, wait_until
 from tests.fakes import trainer
@@ -114,6 +115,8 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     made: Bench
     if request.param == "local":
         made = LocalBench(tmp_path)
+    elif request.param == "aws":
+        made = real_account.TuningBench(tmp_path)
     else:
         made = SageMakerBench(tmp_path, request.getfixturevalue("aws"), request.getfixturevalue("launchers"))
     yield made

@@ -31,7 +31,8 @@ class Site:
     """What the account's settings say about every job.
 
     `image` is empty for AWS's TensorFlow container. `kms_key` encrypts volumes and outputs. With `subnets` and
-    `security_groups` jobs run inside that VPC, which must reach S3 and PyPI (or a mirror of it).
+    `security_groups` jobs run inside that VPC, which must reach S3 and PyPI (or a mirror of it). `source` is the
+    address of an archive of other training code; empty ships this installation's.
     """
 
     image: str = ""
@@ -42,6 +43,7 @@ class Site:
     kms_key: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     wandb_project: str = "digit_classification"
+    source: str = ""
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Site:

@@ -97,13 +97,13 @@ def _launch(found: Launch, aws: Aws, bucket: Bucket, records: JobRecords) -> tup
     os.environ.update(_ENVIRONMENT)
     found = upload_data(found, bucket)
     notices = copy_checkpoints(found, bucket)
-    settings = Site.from_document(found.site)
-    instance = found.request.compute.instance_type or settings.instance_type
+    site = Site.from_document(found.site)
+    instance = found.request.compute.instance_type or site.instance_type
     uri: str = image_uris.retrieve(
         "tensorflow", aws.account.region, version="2.21", image_scope="training", instance_type=instance
     )
     job = job_settings(found, uri.rpartition(":")[0])
-    code = source.upload(bucket)
+    code = site.source or source.upload(bucket)
     state = records.launching(found.name)
     if state is not None and state.state is LaunchState.STOP_WANTED:
         records.mark_launching(found.name, LaunchState.STOPPED)

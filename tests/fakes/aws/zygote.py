@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,8 @@ def main() -> None:
             os.environ.update(wanted["environment"])
             _tell_lookups()
             launcher.launch(wanted["name"], Aws(Account.from_environ(os.environ)))
+            for thread in set(threading.enumerate()) - {threading.main_thread()}:
+                thread.join(3)  # who would talk behind our back is heard
             os._exit(0)
 
 

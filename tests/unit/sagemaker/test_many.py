@@ -64,25 +64,24 @@ def test_the_job_of_a_launch_is_found_on_any_page(aws: FakeAws, tmp_path: Path) 
     assert Lookup(aws.connect()).sagemaker_name(launch) == f"{launch.base}-20260101000000"
 
 
-def test_five_thousand_lines_are_read_whole_and_once(aws: FakeAws) -> None:
+def test_more_lines_than_a_page_holds_are_read_whole_and_once(aws: FakeAws) -> None:
     now = int(time.time() * 1000)
-    for stream in (1, 2):  # interrupted once: a second machine wrote on
+    for stream, count in ((1, 10_400), (2, 600)):  # interrupted once: a second machine wrote on
         lines = [
-            (now + stream * 5000 + number, f"[metrics] epoch={number}; val_loss={'nan' if number % 2 else 0.5};")
-            for number in range(2500)
+            (now + stream * 20_000 + number, f"[metrics] epoch={number}; val_loss={'nan' if number % 2 else 0.5};")
+            for number in range(count)
         ]
         write_log(aws.connect(), f"digits-job/algo-1-{stream}", lines)
     logs = JobLogs(aws.connect())
     log = logs.of("digits-job")
-    assert len(log.points) == 5000
-    assert [point.seq for point in log.points] == list(range(5000))
+    assert [point.seq for point in log.points] == list(range(11_000))
     assert log.points[1].values == {"epoch": 1.0}
     whole = log.chunk(0, 10_000_000)
-    assert whole.text.count("\n") == 5000
+    assert whole.text.count("\n") == 11_000
     asked = aws.server.count("GetLogEvents")
-    write_log(aws.connect(), "digits-job/algo-1-2", [(now + 20_000, "[notice] more")])
+    write_log(aws.connect(), "digits-job/algo-1-2", [(now + 60_000, "[notice] more")])
     assert logs.of("digits-job").notices == ["more"]
-    assert len(log.points) == 5000
+    assert len(log.points) == 11_000
     assert aws.server.count("GetLogEvents") - asked <= 4
 
 

@@ -1,72 +1,63 @@
+"""Who gets a name and a key, and who may launch: agreed in S3."""
+
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from enum import Enum
+import threading
+from dataclasses import asdict
+from datetime import UTC, datetime
 
 import pytest
 
-from backend.adapters.sagemaker.records import digest_of, from_document, to_document
-from backend.errors import StoreError
+from backend.adapters.sagemaker.job_records import JobRecords, Launch, training_base
+from backend.adapters.sagemaker.job_requests import Site
+from backend.adapters.sagemaker.objects import Bucket
+from backend.domain.jobs import JobKind
+from backend.errors import InvalidInputError
+from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.unit.sagemaker.launched import request
+
+__all__ = ["aws", "aws_server"]
 
 
-class Colour(Enum):
-    RED = "red"
+def launch(name: str, key: str) -> Launch:
+    of = request(name, key=key)
+    return Launch(
+        kind=JobKind.TRAINING,
+        request=of,
+        created_at=datetime.now(UTC),
+        base=training_base(of),
+        site=asdict(Site()),
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Inner:
-    name: str
-    share: float | None = None
+def records(aws: FakeAws) -> JobRecords:
+    return JobRecords(Bucket(aws.connect()))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outer:
-    at: datetime
-    colour: Colour
-    inner: Inner | None
-    many: tuple[Inner, ...] = ()
-    matrix: tuple[tuple[int, ...], ...] = ()
-    content: bytes = b""
-    took: timedelta | None = None
-    seen: str | float | None = None
-    extra: dict[str, float] = field(default_factory=dict)
+def test_a_key_has_one_job_whatever_name_it_comes_with(aws: FakeAws) -> None:
+    first = records(aws).claim(launch("first", "click"))
+    assert records(aws).claim(launch("second", "click")) == first
+    assert records(aws).find("second") is None
 
 
-RECORD = Outer(
-    at=datetime(2026, 1, 2, tzinfo=UTC),
-    colour=Colour.RED,
-    inner=Inner(name="ü", share=0.25),
-    many=(Inner(name="a"), Inner(name="b")),
-    matrix=((1, 2), (3, 4)),
-    content=bytes(range(256)),
-    took=timedelta(seconds=1.5),
-    seen=0.5,
-    extra={"x": 1.0},
-)
+def test_a_name_has_one_owner(aws: FakeAws) -> None:
+    mine = records(aws).claim(launch("first", "click"))
+    with pytest.raises(InvalidInputError, match="'first' is taken"):
+        records(aws).claim(launch("first", "another"))
+    assert records(aws).find("first") == mine
 
 
-@pytest.mark.parametrize(
-    "record", [RECORD, replace(RECORD, inner=None, took=None, seen="text"), replace(RECORD, seen=None)]
-)
-def test_a_record_is_read_as_it_was_written(record: Outer) -> None:
-    assert from_document(Outer, to_document(record), where="x") == record
+def test_one_of_many_launchers_may_launch(aws: FakeAws) -> None:
+    may: list[bool] = []
+    racers = [threading.Thread(target=lambda: may.append(records(aws).claim_attempt("first"))) for _ in range(6)]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+    assert sorted(may) == [False] * 5 + [True]
+    assert not records(aws).claim_attempt("first")
 
 
-def test_documents_of_other_ages_are_read() -> None:
-    document = to_document(RECORD)
-    del document["many"]
-    document["inner"]["later"] = 1
-    assert from_document(Outer, {**document, "newer": True}, where="x") == replace(RECORD, many=())
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"colour": "blue"}, {"at": "yesterday"}, {"inner": {}}, {"content": "*"}, {"at": None}]
-)
-def test_what_is_no_such_record_says_where_it_is(wrong: dict[str, object]) -> None:
-    with pytest.raises(StoreError, match="'s3://b/k' is not a Outer"):
-        from_document(Outer, {**to_document(RECORD), **wrong}, where="s3://b/k")
-
-
-def test_a_digest_is_of_the_content_not_of_the_order() -> None:
-    assert digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1}) != digest_of({"a": 1, "b": 3})
+def test_an_attempt_that_died_may_be_repeated_by_one(aws: FakeAws) -> None:
+    Bucket(aws.connect()).put("attempts/first/1.json", {"at": "2026-01-01T00:00:00+00:00"})
+    assert [records(aws).claim_attempt("first") for _ in range(3)] == [True, False, False]
