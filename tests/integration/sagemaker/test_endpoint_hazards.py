@@ -12,7 +12,7 @@ from backend.adapters.triton.canary import canary_images
 from backend.domain.promotion import Outcome
 from backend.domain.serving import EndpointStatus, ServedModel, Stage
 from backend.domain.steps import StepStatus
-from backend.errors import AccessError, DeploymentFailedError, StageBusyError, ThrottledError
+from backend.errors import AccessError, DeploymentFailedError, StageBusyError, StoreError, ThrottledError
 from tests.contract.promotion_platforms import ADA, Shop, sagemaker_shop
 from tests.fakes.aws.faults import EXPIRED, THROTTLED
 from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
@@ -305,9 +305,15 @@ class TestConfigs:
         version = shop.registry.get(2)
         overwrite(version.archive, b"other bytes")
         fresh = sagemaker_shop(aws, tmp_path / "fresh")
-        deployment = fresh.promotion.promote(STAGE, 2, actor=ADA)
+        deployment = fresh.promotion.promote(STAGE, 2, actor=ADA)  # it has to fetch the archive
         assert deployment.outcome is Outcome.FAILED
         assert "it was overwritten" in deployment.error
+        with pytest.raises(
+            StoreError, match="it was overwritten"
+        ):  # it has the archive, and would only have to name it
+            fresh.serving.deploy(
+                STAGE, ServedModel(version=2, sha256=version.sha256), tmp_path / "made-2.tar.gz", lambda *_: None
+            )
         assert served(fresh) == 1
 
 
