@@ -33,6 +33,7 @@ from backend.ports.operations import Operations
 from backend.ports.probes import Probe
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
+from backend.ports.tracking import RunReader
 from backend.ports.training import TrainingPlatform
 from backend.ports.tuning import TuningPlatform
 from backend.services.auditing import Auditor
@@ -43,6 +44,7 @@ from backend.services.prediction import PredictionService
 from backend.services.promotion import Promotion
 from backend.services.quickstart import Quickstart
 from backend.services.registration import Registration
+from backend.services.runs import Runs
 from backend.services.searching import Searching
 from backend.settings import ROOT, Settings
 
@@ -61,6 +63,7 @@ class Backend:
     operations: Operations
     audit: AuditLog
     examples: HardExamples
+    runs: Runs
     launching: Launching
     searching: Searching
     registration: Registration
@@ -93,6 +96,7 @@ def connect(settings: Settings) -> Backend:
         serving=serving,
         load=TritonLoad(),
         environment=environment,
+        readers=[],
         probes=local_probes(
             home=home,
             database=database,
@@ -116,6 +120,7 @@ def assemble(
     serving: ServingPlatform,
     load: LoadGenerator,
     environment: Mapping[str, str],
+    readers: Sequence[RunReader],
     probes: Sequence[Probe],
 ) -> Backend:
     """The services over these adapters; the ones that tests never replace are made here from the database."""
@@ -139,6 +144,7 @@ def assemble(
         operations=operations,
         audit=audit,
         examples=examples,
+        runs=Runs(readers),
         launching=launching,
         searching=Searching(tuning, examples, auditor, _now),
         registration=registration,

@@ -30,6 +30,7 @@ from backend.ports.serving import ServingPlatform
 from backend.settings import Settings
 from tests.contract.archives import good_archive
 from tests.fakes import trainer
+from tests.fakes.tracking import FakeRuns
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -42,6 +43,8 @@ class World:
     store: JobStore
     searches: TuningStore
     home: Home
+    runs: FakeRuns = field(default_factory=FakeRuns)
+    """What `backend.runs` reads."""
     held: list[FileLock] = field(default_factory=list)
     """Locks of jobs that are to live: a job whose lock nobody holds reads as failed."""
 
@@ -218,6 +221,7 @@ def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None 
     trained_by = "tests.fakes.trainer"
     training = LocalTraining(store, home, slots=1, environment=environment, trainer=trained_by)
     searches = TuningStore(database)
+    runs = FakeRuns()
     backend = assemble(
         Settings(DIGITS_HOME=root),
         actor=Actor(name="ada", role=Role.APPROVER),
@@ -228,9 +232,10 @@ def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None 
         serving=serving,
         load=load or TritonLoad(),
         environment=environment,
+        readers=[runs],
         probes=[],
     )
-    return World(backend=backend, store=store, searches=searches, home=home)
+    return World(backend=backend, store=store, searches=searches, home=home, runs=runs)
 
 
 def now() -> datetime:
