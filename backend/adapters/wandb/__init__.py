@@ -1,0 +1,1 @@
+"""W&B: its files on this machine, read without its library."""
