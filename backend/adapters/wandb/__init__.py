@@ -1,1 +1,1 @@
-"""W&B: its files on this machine, read without its library."""
+"""Runs as W&B records them: files on this machine, and its servers."""

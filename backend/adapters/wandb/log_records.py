@@ -79,7 +79,9 @@ def _build(messages: Iterable[tuple[str, str]]) -> Any:
         for field in fields.split():
             field_name, number, kind = field.split(":")
             added = message.field.add(name=field_name, number=int(number))
-            added.label = FieldDescriptorProto.LABEL_REPEATED if kind[-1] == "*" else FieldDescriptorProto.LABEL_OPTIONAL
+            added.label = (
+                FieldDescriptorProto.LABEL_REPEATED if kind[-1] == "*" else FieldDescriptorProto.LABEL_OPTIONAL
+            )
             kind = kind.rstrip("*")
             if kind in _TYPES:
                 added.type = _TYPES[kind]
