@@ -38,6 +38,7 @@ class RunLog:
         self._file = self.path.open("wb", buffering=0)
         self._file.write(struct.pack("<4sHB", b":W&B", 0xBEE1, 0))
         self._number = 0
+        self._id = run_id.encode()[:60]
         self._step = 0
         self._time = began.timestamp()
         record = Record()
@@ -103,8 +104,11 @@ class RunLog:
 
     def write(self, record: Any) -> None:
         self._number += 1
-        record.num = self._number
-        self.append(record.SerializeToString())
+        # As W&B 0.31 does: the number, before rare records the run's id (field 200) and at times a token (field 16).
+        info = b"\xc2\x0c" + bytes((2 + len(self._id),)) + b"\n" + bytes((len(self._id),)) + self._id
+        token = b"\x82\x01\x04abcd" if self._number % 2 else b""
+        before = b"" if record.HasField("history") or record.HasField("summary") else token + info
+        self.append(b"\x08" + _varint(self._number) + before + record.SerializeToString())
 
     def append(self, payload: bytes) -> None:
         """Any bytes as one record, in as many chunks as it takes."""
@@ -125,6 +129,14 @@ class RunLog:
             if not payload:
                 break
         self._file.write(b"".join(pieces))
+
+
+def _varint(value: int) -> bytes:
+    encoded = b""
+    while value > 0x7F:
+        encoded += bytes((value & 0x7F | 0x80,))
+        value >>= 7
+    return encoded + bytes((value,))
 
 
 def _items(target: Any, values: Mapping[str, Any], path: tuple[str, ...] = ()) -> None:

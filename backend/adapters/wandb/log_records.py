@@ -98,26 +98,52 @@ Record: Final = _build(_MESSAGES.items())
 
 __all__ = ["DecodeError", "Record", "RecordType", "text", "type_of"]
 
+_QUICK: Final = {int(kind) << 3 | 2: kind for kind in (RecordType.HISTORY, RecordType.SUMMARY, RecordType.STATS)}
 _TYPE_VALUES: Final = {int(kind): kind for kind in RecordType}
 
 
 def type_of(payload: bytes) -> RecordType:
-    """What a record is, from its first bytes: most need not be parsed. `OTHER` for what is not read here."""
-    position = 0
-    size = len(payload)
-    if size > 1 and payload[0] == 0x08:  # num, a varint, comes first
-        position = 1
-        while position < size and payload[position] >= 0x80:
+    """What a record is, from its fields' tags alone: most need not be parsed. `OTHER` for what is not read here.
+
+    W&B writes fields in any order: the record's number, its run's id and a token may come before.
+    """
+    position, size = 0, len(payload)
+    if size > 8 and payload[0] == 0x08:  # the short way for what most records are: the number, then a row or a summary
+        position = 2
+        while payload[position - 1] >= 0x80 and position < 7:
             position += 1
+        quick = _QUICK.get(payload[position])
+        if quick is not None:
+            return quick
+    while position < size:
+        tag, position = _varint(payload, position, size)
+        wire = tag & 7
+        if wire == 2:
+            kind = _TYPE_VALUES.get(tag >> 3)
+            if kind is not None:
+                return kind
+            length, position = _varint(payload, position, size)
+            position += length
+        elif wire == 0:
+            _, position = _varint(payload, position, size)
+        elif wire in (1, 5):
+            position += 8 if wire == 1 else 4
+        else:
+            break
+    return RecordType.OTHER
+
+
+def _varint(payload: bytes, position: int, size: int) -> tuple[int, int]:
+    """The number at `position`, and where it ends; 0 and the end of the payload when it is cut off."""
+    value = shift = 0
+    while position < size:
+        byte = payload[position]
         position += 1
-    if position >= size:
-        return RecordType.OTHER
-    tag = payload[position]
-    if tag >= 0x80:
-        if position + 1 >= size:
-            return RecordType.OTHER
-        tag = (tag & 0x7F) | payload[position + 1] << 7
-    return _TYPE_VALUES.get(tag >> 3, RecordType.OTHER) if tag & 7 == 2 else RecordType.OTHER
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7
+    return 0, size
 
 
 def text(value: bytes) -> str:

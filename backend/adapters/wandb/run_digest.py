@@ -152,8 +152,8 @@ class Digest:
                     column.append(value)
                     continue
             name = text(raw)
-            found = number(item.value_json)
-            if found is None:
+            found = None if len(nested) > 1 else number(item.value_json)
+            if found is None:  # of nested values some are no numbers of the run's: a picture's width and height
                 place(others, path_of(item) or [name], decoded(item.value_json))
             else:
                 if found != found:

@@ -81,22 +81,26 @@ def told_by(digest: Digest, *, partial: bool) -> Told:
 
 
 def _stats(digest: Digest) -> dict[str, MetricStats]:
+    """Of equal values the first counts: that is when the best was reached."""
     steps = digest.history.steps
     found = {}
     for name, column in digest.history.columns.items():
-        numbers = [(value, row) for row, value in enumerate(column) if value == value]
-        if numbers:
-            # Of equal values the first: that is when the best was reached.
-            low, low_row = min(numbers)
-            high, high_row = max(numbers, key=lambda pair: (pair[0], -pair[1]))
-            found[name] = MetricStats(
-                count=len(numbers),
-                last=numbers[-1][0],
-                minimum=low,
-                minimum_step=steps[low_row],
-                maximum=high,
-                maximum_step=steps[high_row],
-            )
+        total = sum(column)
+        rows: Sequence[int] = range(len(column))
+        if total != total:  # there is a NaN, which compares with nothing (or both infinities)
+            rows = [row for row, value in enumerate(column) if value == value]
+        if not rows:
+            continue
+        numbers = column if len(rows) == len(column) else [column[row] for row in rows]
+        low, high = min(numbers), max(numbers)
+        found[name] = MetricStats(
+            count=len(rows),
+            last=numbers[-1],
+            minimum=low,
+            minimum_step=steps[rows[numbers.index(low)]],
+            maximum=high,
+            maximum_step=steps[rows[numbers.index(high)]],
+        )
     return found
 
 
