@@ -21,7 +21,7 @@ from typing import Any, Final
 from tests.bench.report import ROOT, write_table
 
 RUNS: Final = 1_000
-ROWS: Final = 225
+ROWS: Final = 178
 LONG_ROWS: Final = 100_000
 METRICS: Final = tuple(f"train/metric_{number}" for number in range(5))
 
@@ -51,14 +51,14 @@ def child(folder: Path) -> dict[str, Any]:
     """What this process sees of the files, with or without what an earlier one kept."""
     from backend.adapters.wandb.offline import OfflineRuns
 
-    many = OfflineRuns([folder / "many"], folder / "cache")
+    many = OfflineRuns([folder / "many"], folder / "cache-many")
     listed, page = _cpu(many.list_runs)
     again, _ = _cpu(many.list_runs)
     token, _ = _cpu(many.token)
     keys = [run.key for run in page.runs[:200]]
     read, _ = _cpu(lambda: many.histories(keys))
     reread, _ = _cpu(lambda: many.histories(keys))
-    long = OfflineRuns([folder / "long"], folder / "cache")
+    long = OfflineRuns([folder / "long"], folder / "cache-long")
     opened, _ = _cpu(lambda: long.get_run("digit_classification/long"))
     rows, found = _cpu(lambda: long.histories(["digit_classification/long"]))
     if page.total != RUNS or len(found["digit_classification/long"]) != LONG_ROWS:

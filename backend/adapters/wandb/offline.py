@@ -43,6 +43,8 @@ _MOST_MEMORY: Final = 192 * 2**20
 _SAVED_FROM: Final = 256 * 1024
 """Bytes of a log whose digest is worth a file."""
 _SLICE: Final = 256 * 1024
+_SAVED_EVERY: Final = 5.0
+"""Seconds between two writings of the index."""
 _COMPLETED_AT_ONCE: Final = 0.03
 """Seconds of a listing that go into completing runs that were glanced at."""
 
@@ -72,6 +74,7 @@ class OfflineRuns:
         self._runs: dict[str, Run] = {}
         self._index: dict[str, tuple[FileState, Told]] | None = None
         self._as_of: datetime | None = None
+        self._saved_at = -_SAVED_EVERY
 
     def status(self) -> SourceStatus:
         return SourceStatus(
@@ -200,7 +203,7 @@ class OfflineRuns:
                     break  # a record longer than a slice, or a file that cannot be read: when somebody asks for it
         if completed:
             self._assemble()
-            self._save_index()
+            self._save_index(at_once=not any(known.told["partial"] for known in partial))
 
     def _offset(self, known: _Known) -> int:
         held = self._digests.get(known.folder.log)
@@ -272,10 +275,13 @@ class OfflineRuns:
                 runs[key] = run_of(pairs, now=now, alive=alive)
         self._runs = runs
 
-    def _save_index(self) -> None:
-        index = {log: (known.folder.state, known.told) for log, known in self._known.items()}
-        self._cache.save_index(index)
-        self._index = index
+    def _save_index(self, *, at_once: bool = False) -> None:
+        """Now and then, and when all is read: what is not in it yet is read again by the next process."""
+        if not at_once and time.monotonic() - self._saved_at < _SAVED_EVERY:
+            return
+        self._index = {log: (known.folder.state, known.told) for log, known in self._known.items()}
+        self._cache.save_index(self._index)
+        self._saved_at = time.monotonic()
 
     def _key(self, key: str) -> str:
         if key in self._runs:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -22,6 +24,8 @@ SMALL: Final = 16_384
 _HEAD: Final = 8_192
 _LONG_HEAD: Final = 512 * 1024
 _LEAST_TAIL: Final = 4_096
+_NEWEST: Final = 24
+"""Records of the tail that are parsed: a row and what it changes in the summary are two or three."""
 _CRASHED: Final = 254
 _HEAD_KINDS: Final = frozenset({RecordType.RUN, RecordType.CONFIG, RecordType.ENVIRONMENT, RecordType.METRIC})
 _TAIL_KINDS: Final = frozenset({RecordType.HISTORY, RecordType.SUMMARY, RecordType.EXIT, RecordType.CONFIG})
@@ -43,19 +47,16 @@ def glance(log: str, state: FileState) -> Digest:
         last_block = state.size - state.size % BLOCK
         if state.size - last_block < _LEAST_TAIL:
             last_block -= BLOCK
-        _take(digest, LogReader(file, max(FIRST_RECORD, last_block), state.size), _TAIL_KINDS)
+        _take(digest, LogReader(file, max(FIRST_RECORD, last_block), state.size), _TAIL_KINDS, newest=_NEWEST)
     digest.settle()
     return digest
 
 
-def _take(digest: Digest, reader: LogReader, kinds: frozenset[RecordType]) -> None:
-    """Damage is not counted: the reader may have begun within a record."""
-    for payload in reader.records():
-        if type_of(payload) in kinds:
-            try:
-                digest.take(payload)
-            except DecodeError:
-                continue
+def _take(digest: Digest, reader: LogReader, kinds: frozenset[RecordType], *, newest: int | None = None) -> None:
+    """Take up the `newest` records of these kinds. Damage is not counted: the reader may begin within a record."""
+    for payload in deque((found for found in reader.records() if type_of(found) in kinds), maxlen=newest):
+        with suppress(DecodeError):
+            digest.take(payload)
 
 
 def told_by(digest: Digest, *, partial: bool) -> Told:

@@ -48,13 +48,13 @@ class TestKeeping:
         first = runs.list_runs().runs
         histories = runs.histories([run.key for run in first])
         opened: list[str] = []
+        original = run_digest.open_log
+
+        def spy(path: str) -> object:
+            opened.append(path)
+            return original(path)
+
         for module in ("run_digest", "run_told"):
-            original = run_digest.open_log
-
-            def spy(path: str) -> object:
-                opened.append(path)
-                return original(path)  # noqa: B023
-
             monkeypatch.setattr(f"backend.adapters.wandb.{module}.open_log", spy)
         assert all(a is b for a, b in zip(runs.list_runs().runs, first, strict=True))
         assert runs.histories([run.key for run in first]).keys() == histories.keys()
