@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
@@ -23,11 +24,13 @@ from backend.adapters.local.job_store import JobStore
 from backend.adapters.local.operation_store import LocalOperationStore
 from backend.adapters.local.operations import LocalOperations
 from backend.adapters.local.probes import local_probes
+from backend.adapters.local.processes import is_held
 from backend.adapters.local.registry import LocalRegistry
 from backend.adapters.local.training import LocalTraining
 from backend.adapters.local.tuning import LocalTuning
 from backend.adapters.local.tuning_store import TuningStore
 from backend.adapters.triton.load import TritonLoad
+from backend.adapters.wandb.offline import OfflineRuns
 from backend.domain.identity import Actor
 from backend.ports.audit import AuditLog
 from backend.ports.candidates import Candidates
@@ -39,6 +42,7 @@ from backend.ports.operations import Operations, OperationStore
 from backend.ports.probes import Probe
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
+from backend.ports.tracking import RunReader
 from backend.ports.training import TrainingPlatform
 from backend.ports.tuning import TuningPlatform
 from backend.services.auditing import Auditor
@@ -50,6 +54,7 @@ from backend.services.prediction import PredictionService
 from backend.services.promotion import Promotion
 from backend.services.quickstart import Quickstart
 from backend.services.registration import Registration
+from backend.services.runs import Runs
 from backend.services.searching import Searching
 from backend.settings import ROOT, Settings
 
@@ -70,6 +75,7 @@ class Backend:
     examples: HardExamples
     scales: Fleets
     fleets: FleetService
+    runs: Runs
     launching: Launching
     searching: Searching
     registration: Registration
@@ -134,6 +140,11 @@ def connect(settings: Settings, *, watched: bool = False) -> Backend:
         load=TritonLoad(),
         candidates=LocalCandidates(environment=environment),
         environment=environment,
+        readers=[
+            OfflineRuns(
+                settings.run_folders, home.root / "cache" / "runs", alive=lambda name: _is_recording(home, name)
+            )
+        ],
         probes=probes,
         stores=stores,
         fleets=fleets,
@@ -152,6 +163,7 @@ def assemble(
     load: LoadGenerator,
     candidates: Candidates,
     environment: Mapping[str, str],
+    readers: Sequence[RunReader],
     probes: Sequence[Probe],
     stores: Stores | None = None,
     fleets: Fleets | None = None,
@@ -178,6 +190,7 @@ def assemble(
         examples=examples,
         scales=fleets,
         fleets=FleetService(fleets, serving, auditor),
+        runs=Runs(readers),
         launching=launching,
         searching=Searching(tuning, examples, auditor, _now),
         registration=registration,
@@ -308,6 +321,14 @@ def child_environment(settings: Settings) -> dict[str, str]:
 
 def _secret(value: SecretStr | None) -> str:
     return "" if value is None else value.get_secret_value()
+
+
+def _is_recording(home: Home, run: str) -> bool | None:
+    """Whether the job that a run has its name of lives; None for runs of other people's programs."""
+    if Path(run).name != run:
+        return None  # a stranger's run may be called anything
+    lock = home.job(run).lock
+    return is_held(lock) if lock.exists() else None
 
 
 def _now() -> datetime:

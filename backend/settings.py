@@ -6,6 +6,7 @@ the README's table are held against the fields below by a test.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Final, Literal
@@ -51,6 +52,11 @@ class Settings(BaseSettings):
         le=64,
         alias="DIGITS_MAX_PARALLEL_JOBS",
         description="Training jobs that run at once; the others wait in launch order.",
+    )
+    runs: str = Field(
+        default="",
+        alias="DIGITS_RUNS",
+        description="More folders with runs of W&B, separated by colons; those of the state folder are always read.",
     )
     wandb_api_key: SecretStr | None = Field(
         default=None,
@@ -181,6 +187,12 @@ class Settings(BaseSettings):
         if name and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name):
             raise ValueError("expected the name of a bucket, without s3://")
         return name
+
+    @property
+    def run_folders(self) -> list[Path]:
+        """Where W&B's files are looked for."""
+        more = [Path(name).expanduser() for name in self.runs.split(os.pathsep) if name]
+        return [self.home, *((ROOT / path).resolve() for path in more)]
 
     @field_validator("wandb_base_url", "aws_endpoint_url")
     @classmethod

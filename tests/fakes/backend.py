@@ -31,6 +31,7 @@ from backend.ports.serving import ServingPlatform
 from backend.settings import Settings
 from tests.contract.archives import good_archive
 from tests.fakes import trainer
+from tests.fakes.tracking import FakeRuns
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -44,6 +45,8 @@ class World:
     searches: TuningStore
     home: Home
     candidates: LocalCandidates
+    runs: FakeRuns = field(default_factory=FakeRuns)
+    """What `backend.runs` reads."""
     held: list[FileLock] = field(default_factory=list)
     """Locks of jobs that are to live: a job whose lock nobody holds reads as failed."""
 
@@ -221,6 +224,7 @@ def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None 
     training = LocalTraining(store, home, slots=1, environment=environment, trainer=trained_by)
     searches = TuningStore(database)
     candidates = LocalCandidates(environment=environment)
+    runs = FakeRuns()
     backend = assemble(
         Settings(DIGITS_HOME=root),
         actor=Actor(name="ada", role=Role.APPROVER),
@@ -232,9 +236,10 @@ def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None 
         load=load or TritonLoad(),
         candidates=candidates,
         environment=environment,
+        readers=[runs],
         probes=[],
     )
-    return World(backend=backend, store=store, searches=searches, home=home, candidates=candidates)
+    return World(backend=backend, store=store, searches=searches, home=home, candidates=candidates, runs=runs)
 
 
 def now() -> datetime:
