@@ -224,7 +224,7 @@ class SageMakerEndpoints:
             preparation=self._preparation(stage),
             configs=self._configs,
             wanted=self._wanted[stage],
-            ask=lambda images: ask(self._aws, hosted.name, images).probabilities,
+            ask=lambda images: ask(self._aws, hosted.name, images, patient=True).probabilities,
             shift=lambda: deployment_config(hosting, self._alarms.existing(hosted.name)),
             at_once=deployment_config(hosting, ()),
             require_held=lambda: self._lock.require_held(stage),
