@@ -5,12 +5,13 @@ from __future__ import annotations
 from argparse import ArgumentParser, _SubParsersAction
 from pathlib import Path
 
-from backend.cli import endpoints, jobs, models, serving, tuning
+from backend.cli import endpoints, jobs, models, run_sync, serving, tuning
 from backend.domain.loadtest import MAX_CONCURRENCY, MAX_SECONDS
 from backend.domain.search_space import DEFAULT_SPACE
 from backend.domain.serving import Stage
 from backend.domain.training import PRESETS
 from backend.domain.tuning import OBJECTIVES, Direction, Strategy
+from backend.services.run_sync import RUN_SECONDS
 
 _STAGES = [stage.value for stage in Stage]
 
@@ -33,6 +34,7 @@ def build_parser() -> ArgumentParser:
     _add_training(verbs, common)
     _add_tuning(verbs, common)
     _add_jobs(verbs, common)
+    _add_runs(verbs, common)
     _add_models(verbs, common)
     _add_serving(verbs, common)
     audit = verbs.add_parser("audit", parents=[common], help="what was done, by whom")
@@ -93,6 +95,16 @@ def _add_jobs(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) 
             action.add_argument("--after-running", action="store_true", help="let a tuning job's running trials end")
         if name == "resume":
             action.add_argument("--wait", action="store_true", help="follow the new job until it has ended")
+
+
+def _add_runs(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
+    actions = verbs.add_parser("runs", help="what W&B recorded: sync it to a server").add_subparsers(required=True)
+    sync = actions.add_parser("sync", parents=[common], help="upload runs that were recorded offline")
+    sync.add_argument("name", nargs="*", help="a run's id, or project/id")
+    sync.add_argument("--all", action="store_true", help="every run that is not on the server yet")
+    sync.add_argument("--timeout", type=float, default=RUN_SECONDS, metavar="SECONDS", help="for each run")
+    sync.add_argument("--operation", default="", metavar="ID", help="id of the record, to follow it elsewhere")
+    sync.set_defaults(run=run_sync.sync)
 
 
 def _add_models(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:

@@ -15,9 +15,10 @@ from typing import TypeVar
 
 import pytest
 
-from backend.adapters.wandb.cloud import CloudRuns
+from backend.adapters.wandb.cloud import DEFAULT_URL, CloudRuns
 from backend.adapters.wandb.cloud_process import CloudProcess
 from backend.adapters.wandb.cloud_trouble import Asked
+from backend.digits import tracking
 from backend.domain.tracking import RunFilter, RunState, SourceStatus
 from backend.errors import InvalidInputError, NotFoundError, PlatformError
 from backend.ports import tracking as port
@@ -306,3 +307,10 @@ def test_it_ends_with_who_started_it_and_leaves_nothing(tmp_path: Path, setting:
     assert "'runs': 3" in done.stdout
     until(lambda: None if workers(tmp_path) else True, 10)
     assert list(scratch.glob("digits-wandb-*")) == []
+
+
+def test_without_an_address_reading_goes_where_the_client_and_the_trainings_go() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    code = "import wandb; print(wandb.Settings().base_url)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == DEFAULT_URL == tracking._DEFAULT_URL
