@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from backend.adapters.local.audit import LocalAuditLog
+from backend.adapters.local.candidates import LocalCandidates
 from backend.adapters.local.database import Database
 from backend.adapters.local.deployments import LocalDeployments
 from backend.adapters.local.endpoints import LocalEndpoints
@@ -31,6 +32,7 @@ from backend.adapters.wandb.probe import wandb_probe
 from backend.adapters.wandb.upload import WandbUploads
 from backend.domain.identity import Actor
 from backend.ports.audit import AuditLog
+from backend.ports.candidates import Candidates
 from backend.ports.deployments import DeploymentStore
 from backend.ports.hard_examples import HardExamples
 from backend.ports.load import LoadGenerator
@@ -104,6 +106,7 @@ def connect(settings: Settings) -> Backend:
         tuning=LocalTuning(TuningStore(database), jobs, training, home, slots=slots, environment=environment),
         serving=serving,
         load=TritonLoad(),
+        candidates=LocalCandidates(environment=environment),
         environment=environment,
         readers=cloud,
         uploads=uploads,
@@ -146,6 +149,7 @@ def assemble(
     tuning: TuningPlatform,
     serving: ServingPlatform,
     load: LoadGenerator,
+    candidates: Candidates,
     environment: Mapping[str, str],
     readers: Sequence[RunReader],
     uploads: RunUploads,
@@ -182,7 +186,7 @@ def assemble(
         searching=Searching(tuning, examples, auditor, _now),
         registration=registration,
         promotion=promotion,
-        prediction=PredictionService(serving, examples, auditor, _now),
+        prediction=PredictionService(serving, registry, candidates, examples, auditor, _now),
         endpoints=Endpoints(serving, load, auditor),
         quickstart=Quickstart(
             training=training,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from backend.adapters.local.candidates import LocalCandidates
 from backend.adapters.local.database import Database
 from backend.adapters.local.home import Home
 from backend.adapters.local.job_store import JobStore
@@ -44,6 +45,7 @@ class World:
     store: JobStore
     searches: TuningStore
     home: Home
+    candidates: LocalCandidates
     runs: FakeRuns = field(default_factory=FakeRuns)
     """What `backend.runs` reads."""
     uploads: FakeUploads = field(default_factory=FakeUploads)
@@ -225,6 +227,7 @@ def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None 
     training = LocalTraining(store, home, slots=1, environment=environment, trainer=trained_by)
     searches = TuningStore(database)
     runs, uploads = FakeRuns(), FakeUploads()
+    candidates = LocalCandidates(environment=environment)
     backend = assemble(
         Settings(DIGITS_HOME=root),
         actor=Actor(name="ada", role=Role.APPROVER),
@@ -234,12 +237,21 @@ def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None 
         tuning=LocalTuning(searches, store, training, home, slots=1, environment=environment, trainer=trained_by),
         serving=serving,
         load=load or TritonLoad(),
+        candidates=candidates,
         environment=environment,
         readers=[runs],
         uploads=uploads,
         probes=[],
     )
-    return World(backend=backend, store=store, searches=searches, home=home, runs=runs, uploads=uploads)
+    return World(
+        backend=backend,
+        store=store,
+        searches=searches,
+        home=home,
+        candidates=candidates,
+        runs=runs,
+        uploads=uploads,
+    )
 
 
 def now() -> datetime:
