@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from backend.adapters.local.audit import LocalAuditLog
@@ -20,6 +21,7 @@ from backend.adapters.local.job_store import JobStore
 from backend.adapters.local.operation_store import LocalOperationStore
 from backend.adapters.local.operations import LocalOperations
 from backend.adapters.local.probes import local_probes
+from backend.adapters.local.processes import is_held
 from backend.adapters.local.registry import LocalRegistry
 from backend.adapters.local.training import LocalTraining
 from backend.adapters.local.tuning import LocalTuning
@@ -28,6 +30,7 @@ from backend.adapters.triton.load import TritonLoad
 from backend.adapters.wandb.cloud import DEFAULT_URL, CloudRuns
 from backend.adapters.wandb.cloud_process import CloudProcess
 from backend.adapters.wandb.cloud_trouble import Asked
+from backend.adapters.wandb.offline import OfflineRuns
 from backend.adapters.wandb.probe import wandb_probe
 from backend.adapters.wandb.upload import WandbUploads
 from backend.domain.identity import Actor
@@ -108,7 +111,12 @@ def connect(settings: Settings) -> Backend:
         load=TritonLoad(),
         candidates=LocalCandidates(environment=environment),
         environment=environment,
-        readers=cloud,
+        readers=[
+            OfflineRuns(
+                settings.run_folders, home.root / "cache" / "runs", alive=lambda name: _is_recording(home, name)
+            ),
+            *cloud,
+        ],
         uploads=uploads,
         probes=local_probes(
             home=home,
@@ -214,6 +222,14 @@ def child_environment(settings: Settings) -> dict[str, str]:
     if settings.wandb_api_key is not None:
         environment["WANDB_API_KEY"] = settings.wandb_api_key.get_secret_value()
     return environment
+
+
+def _is_recording(home: Home, run: str) -> bool | None:
+    """Whether the job that a run has its name of lives; None for runs of other people's programs."""
+    if Path(run).name != run:
+        return None  # a stranger's run may be called anything
+    lock = home.job(run).lock
+    return is_held(lock) if lock.exists() else None
 
 
 def _now() -> datetime:

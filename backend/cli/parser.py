@@ -5,10 +5,11 @@ from __future__ import annotations
 from argparse import ArgumentParser, _SubParsersAction
 from pathlib import Path
 
-from backend.cli import endpoints, jobs, models, run_sync, serving, tuning
+from backend.cli import endpoints, jobs, models, run_sync, runs, serving, tuning
 from backend.domain.loadtest import MAX_CONCURRENCY, MAX_SECONDS
 from backend.domain.search_space import DEFAULT_SPACE
 from backend.domain.serving import Stage
+from backend.domain.tracking import RunState
 from backend.domain.training import PRESETS
 from backend.domain.tuning import OBJECTIVES, Direction, Strategy
 from backend.services.run_sync import RUN_SECONDS
@@ -34,9 +35,9 @@ def build_parser() -> ArgumentParser:
     _add_training(verbs, common)
     _add_tuning(verbs, common)
     _add_jobs(verbs, common)
-    _add_runs(verbs, common)
     _add_models(verbs, common)
     _add_serving(verbs, common)
+    _add_runs(verbs, common)
     audit = verbs.add_parser("audit", parents=[common], help="what was done, by whom")
     audit.add_argument("--since", default="", help="ISO time")
     audit.add_argument("--subject", default="", help="keep events whose subject contains this")
@@ -44,6 +45,31 @@ def build_parser() -> ArgumentParser:
     stop = verbs.add_parser("stop", parents=[common], help="stop the jobs and endpoints that run on this machine")
     stop.set_defaults(run=serving.stop)
     return parser
+
+
+def _add_runs(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
+    actions = verbs.add_parser("runs", help="what W&B recorded; sync it").add_subparsers(required=True)
+    listing = actions.add_parser("list", parents=[common])
+    for name in ("--project", "--group", "--text"):
+        listing.add_argument(name, default="")
+    listing.add_argument("--state", choices=[state.value for state in RunState], default="")
+    listing.add_argument("--tag", action="append", default=[], help="only runs with this tag; may be repeated")
+    listing.add_argument("--limit", type=int, default=1_000)
+    listing.set_defaults(run=runs.list_runs)
+    show = actions.add_parser("show", parents=[common])
+    show.add_argument("id", help="the run's id, or project/id")
+    show.set_defaults(run=runs.show)
+    history = actions.add_parser("history", parents=[common], help="the logged numbers, a row for each step")
+    history.add_argument("id", help="the run's id, or project/id")
+    history.add_argument("--metric", action="append", default=[], help="only this one; may be repeated")
+    history.add_argument("--limit", type=int, default=0, help="only the last rows")
+    history.set_defaults(run=runs.history)
+    sync = actions.add_parser("sync", parents=[common], help="upload runs that were recorded offline")
+    sync.add_argument("name", nargs="*", help="a run's id, or project/id")
+    sync.add_argument("--all", action="store_true", help="every run that is not on the server yet")
+    sync.add_argument("--timeout", type=float, default=RUN_SECONDS, metavar="SECONDS", help="for each run")
+    sync.add_argument("--operation", default="", metavar="ID", help="id of the record, to follow it elsewhere")
+    sync.set_defaults(run=run_sync.sync)
 
 
 def _add_training(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
@@ -95,16 +121,6 @@ def _add_jobs(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) 
             action.add_argument("--after-running", action="store_true", help="let a tuning job's running trials end")
         if name == "resume":
             action.add_argument("--wait", action="store_true", help="follow the new job until it has ended")
-
-
-def _add_runs(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
-    actions = verbs.add_parser("runs", help="what W&B recorded: sync it to a server").add_subparsers(required=True)
-    sync = actions.add_parser("sync", parents=[common], help="upload runs that were recorded offline")
-    sync.add_argument("name", nargs="*", help="a run's id, or project/id")
-    sync.add_argument("--all", action="store_true", help="every run that is not on the server yet")
-    sync.add_argument("--timeout", type=float, default=RUN_SECONDS, metavar="SECONDS", help="for each run")
-    sync.add_argument("--operation", default="", metavar="ID", help="id of the record, to follow it elsewhere")
-    sync.set_defaults(run=run_sync.sync)
 
 
 def _add_models(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:

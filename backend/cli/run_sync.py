@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import sys
-import time
 from argparse import Namespace
-from typing import Final
 
 from backend.bootstrap import Backend
 from backend.cli.documents import Answer, neutral, steps_document, table, time_text
+from backend.cli.runs import settle
 from backend.domain.operations import OperationStatus
 from backend.errors import InvalidInputError
-
-_SETTLING_SECONDS: Final = 20.0
-"""What the server has is worth waiting for: runs that are there already are left alone."""
 
 
 def sync(backend: Backend, options: Namespace) -> Answer:
@@ -25,7 +21,7 @@ def sync(backend: Backend, options: Namespace) -> Answer:
         )
     if options.timeout <= 0:
         raise InvalidInputError(f"--timeout is {options.timeout:g}; expected seconds, more than 0.")
-    _settle(backend)
+    settle(backend)  # runs that are on the server already are left alone
     names = [run.key for run in backend.run_sync.waiting()] if options.all else options.name
     if not names:
         return {"operation": None, "status": "Completed", "runs": []}, "Every run is on W&B already.", 0
@@ -47,12 +43,3 @@ def sync(backend: Backend, options: Namespace) -> Answer:
     if operation.error:
         text += f"\n{operation.error}" + (f"\n  next: {operation.hint}" if operation.hint else "")
     return document, text, 0 if operation.status is OperationStatus.COMPLETED else 1
-
-
-def _settle(backend: Backend) -> None:
-    """Wait until each source has answered or failed once."""
-    deadline = time.monotonic() + _SETTLING_SECONDS
-    while any(source.refreshing and not source.error for source in backend.runs.sources()):
-        if time.monotonic() > deadline:
-            return
-        time.sleep(0.1)

@@ -19,6 +19,7 @@ from backend.adapters.wandb.cloud_parse import (
     parse_history,
     parse_media,
     parse_run,
+    parse_system,
     with_stats,
 )
 from backend.adapters.wandb.cloud_process import CloudProcess
@@ -113,7 +114,7 @@ class CloudRuns:
         with self._aside() as to:
             self._ask("system", **_of(run), samples=_SYSTEM_SAMPLES, to=str(to))
             columns = Columns.read(to)
-        return replace(parse_history(columns, None, run.revision), sampled=len(columns.steps) >= _SYSTEM_SAMPLES)
+        return replace(parse_system(columns, run.revision), sampled=len(columns.steps) >= _SYSTEM_SAMPLES)
 
     def console(self, key: str, *, lines: int = MOST_LINES) -> Console:
         return parse_console(self._ask("console", **_of(self.get_run(key)), last=lines + 1), wanted=lines)

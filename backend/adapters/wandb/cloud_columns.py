@@ -14,7 +14,6 @@ import numpy as np
 
 _NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """W&B writes these as strings, because JSON has no numbers for them."""
-_OWN: Final = ("_step", "_timestamp")
 _FILES: Final = "-file"
 """How the types of logged files end: image-file, table-file, audio-file."""
 
@@ -45,10 +44,10 @@ class Columns:
         step = int(row.get("_step", before))
         self.steps.append(step)
         self.times.append(float(row.get("_timestamp") or math.nan))
-        for name, value in _leaves(row, ""):
+        for name, value in _leaves({key: row[key] for key in row if not is_own(key)}, ""):
             if isinstance(value, Mapping):
                 self._add_media(name, step, value)
-            elif name not in _OWN:
+            else:
                 column = self.columns.get(name)
                 if column is None:
                     column = self.columns[name] = array("d", [math.nan]) * before
@@ -130,6 +129,11 @@ def write_columns(to: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
         columns.add(row)
     columns.write(Path(to))
     return {"rows": len(columns.steps), "last_step": columns.last_step}
+
+
+def is_own(name: str) -> bool:
+    """Whether the value is W&B's own (`_step`, `_runtime`, `_wandb`) and no metric of the run's."""
+    return name.startswith("_")
 
 
 def number(value: Any) -> float | None:

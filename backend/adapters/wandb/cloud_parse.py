@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from backend.adapters.wandb.cloud_columns import Columns, number
+from backend.adapters.wandb.cloud_columns import Columns, is_own, number
 from backend.domain.tracking import (
     Console,
     ConsoleLine,
@@ -74,7 +74,7 @@ def parse_run(document: Document) -> Run:
         notes=document["notes"],
         last_step=int(document["last_step"]),
         rows=document["rows"],
-        metrics=tuple(name for name in document["metrics"] if name not in ("_step", "_timestamp")),
+        metrics=tuple(name for name in document["metrics"] if not is_own(name)),
         definitions=parse_definitions(document.get("definitions") or ()),
         synced=True,
         url=document["url"],
@@ -132,6 +132,16 @@ def parse_history(columns: Columns, metrics: Sequence[str] | None, revision: str
         segments=(0,) if columns.steps else (),  # a server numbers the steps of a resumed run on
         not_numbers={name: count for name, count in columns.not_numbers.items() if name in names},
         revision=revision,
+    )
+
+
+def parse_system(columns: Columns, revision: str) -> History:
+    """System metrics under the names that the files have: W&B's server puts `system.` before them."""
+    history = parse_history(columns, None, revision)
+    return replace(
+        history,
+        steps=array("q", range(len(columns.steps))),
+        columns={name.removeprefix("system."): column for name, column in history.columns.items()},
     )
 
 

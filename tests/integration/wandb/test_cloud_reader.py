@@ -146,7 +146,7 @@ def test_a_project_is_read_whole(setting: Setting) -> None:
     reader.histories([f"{PROJECT}/run-0"])
     assert server.asked == []
 
-    assert reader.system_metrics("run-2").columns["system.cpu"][0] == 12.5
+    assert reader.system_metrics("run-2").columns["cpu"][0] == 12.5
     console = reader.console("run-2", lines=2)
     assert ([line.text for line in console.lines], console.earlier) == (["line 28", "line 29"], True)
     assert reader.read_media("run-2", "media/images/a.png") == b"png"

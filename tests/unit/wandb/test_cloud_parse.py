@@ -49,7 +49,7 @@ def test_a_run_is_what_the_server_says() -> None:
     assert (run.key, run.name, run.sources, run.synced) == ("digits/r1", "first", (RunSource.CLOUD,), True)
     assert run.created_at == datetime(2026, 11, 23, 12, tzinfo=UTC)
     assert run.ended_at == run.updated_at == datetime(2026, 11, 23, 12, 5, tzinfo=UTC)
-    assert (run.runtime, run.rows, run.last_step, run.metrics) == (290, 3, 2, ("_runtime", "acc", "loss"))
+    assert (run.runtime, run.rows, run.last_step, run.metrics) == (290, 3, 2, ("acc", "loss"))
     assert run.flat_config == {"lr": 0.1, "data.name": "mnist"}
     assert math.isnan(run.summary["loss"])
     assert run.flat_summary["acc.max"] == 0.9
