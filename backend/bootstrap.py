@@ -27,7 +27,12 @@ from backend.adapters.local.training import LocalTraining
 from backend.adapters.local.tuning import LocalTuning
 from backend.adapters.local.tuning_store import TuningStore
 from backend.adapters.triton.load import TritonLoad
+from backend.adapters.wandb.cloud import DEFAULT_URL, CloudRuns
+from backend.adapters.wandb.cloud_process import CloudProcess
+from backend.adapters.wandb.cloud_trouble import Asked
 from backend.adapters.wandb.offline import OfflineRuns
+from backend.adapters.wandb.probe import wandb_probe
+from backend.adapters.wandb.upload import WandbUploads
 from backend.domain.identity import Actor
 from backend.ports.audit import AuditLog
 from backend.ports.candidates import Candidates
@@ -37,6 +42,7 @@ from backend.ports.load import LoadGenerator
 from backend.ports.operations import Operations
 from backend.ports.probes import Probe
 from backend.ports.registry import ModelRegistry
+from backend.ports.run_sync import RunUploads
 from backend.ports.serving import ServingPlatform
 from backend.ports.tracking import RunReader
 from backend.ports.training import TrainingPlatform
@@ -49,6 +55,7 @@ from backend.services.prediction import PredictionService
 from backend.services.promotion import Promotion
 from backend.services.quickstart import Quickstart
 from backend.services.registration import Registration
+from backend.services.run_sync import RunSync
 from backend.services.runs import Runs
 from backend.services.searching import Searching
 from backend.settings import ROOT, Settings
@@ -69,6 +76,7 @@ class Backend:
     audit: AuditLog
     examples: HardExamples
     runs: Runs
+    run_sync: RunSync
     launching: Launching
     searching: Searching
     registration: Registration
@@ -90,6 +98,7 @@ def connect(settings: Settings) -> Backend:
     environment = child_environment(settings)
     jobs = JobStore(database, home)
     slots = settings.max_parallel_jobs
+    cloud, uploads, probe = _wandb(settings, home, environment)
     training = LocalTraining(jobs, home, slots=slots, environment=environment)
     return assemble(
         settings,
@@ -105,18 +114,37 @@ def connect(settings: Settings) -> Backend:
         readers=[
             OfflineRuns(
                 settings.run_folders, home.root / "cache" / "runs", alive=lambda name: _is_recording(home, name)
-            )
+            ),
+            *cloud,
         ],
+        uploads=uploads,
         probes=local_probes(
             home=home,
             database=database,
             serving=serving,
             serving_environment=SERVING_ENVIRONMENT,
             data=settings.data,
-            wandb_online=settings.wandb_api_key is not None,
-            wandb_base_url=settings.wandb_base_url,
+            wandb=probe,
         ),
     )
+
+
+def _wandb(
+    settings: Settings, home: Home, environment: Mapping[str, str]
+) -> tuple[Sequence[RunReader], RunUploads, Probe]:
+    """What reads runs from a W&B server and brings them there, and the doctor's question; no reader without a key."""
+    key = settings.wandb_api_key.get_secret_value() if settings.wandb_api_key else ""
+    asked = Asked(
+        base_url=settings.wandb_base_url or DEFAULT_URL, entity=settings.wandb_entity, project=settings.wandb_project
+    )
+    process = None
+    if key:
+        process = CloudProcess(
+            environment, key=key, base_url=asked.base_url, entity=asked.entity, log=home.wandb_cloud / "worker.log"
+        )
+    readers = [CloudRuns(process, asked, folder=home.wandb_cloud, clock=_now)] if process else []
+    uploads = WandbUploads(process, asked, environ=environment, key=key, lock=home.wandb_cloud / "sync.lock")
+    return readers, uploads, wandb_probe(process, asked, recorded_in=home.wandb)
 
 
 def assemble(
@@ -132,6 +160,7 @@ def assemble(
     candidates: Candidates,
     environment: Mapping[str, str],
     readers: Sequence[RunReader],
+    uploads: RunUploads,
     probes: Sequence[Probe],
 ) -> Backend:
     """The services over these adapters; the ones that tests never replace are made here from the database."""
@@ -140,7 +169,9 @@ def assemble(
     audit = LocalAuditLog(database)
     examples = LocalHardExamples(database)
     operations = LocalOperations(home, environment=environment)
+    operation_store = LocalOperationStore(database)
     auditor = Auditor(audit, _now)
+    runs = Runs(readers)
     launching = Launching(training, examples, auditor, _now)
     registration = Registration(training, registry, auditor)
     promotion = Promotion(registry, serving, deployments, auditor, _now)
@@ -155,7 +186,10 @@ def assemble(
         operations=operations,
         audit=audit,
         examples=examples,
-        runs=Runs(readers),
+        runs=runs,
+        run_sync=RunSync(
+            runs=runs, uploads=uploads, processes=operations, store=operation_store, auditor=auditor, clock=_now
+        ),
         launching=launching,
         searching=Searching(tuning, examples, auditor, _now),
         registration=registration,
@@ -168,7 +202,7 @@ def assemble(
             registration=registration,
             promotion=promotion,
             processes=operations,
-            store=LocalOperationStore(database),
+            store=operation_store,
             clock=_now,
         ),
         doctor=Doctor(probes),

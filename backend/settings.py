@@ -58,9 +58,11 @@ class Settings(BaseSettings):
     wandb_api_key: SecretStr | None = Field(
         default=None,
         alias="WANDB_API_KEY",
-        description="W&B key; without it runs are recorded offline, in the state folder.",
+        description="W&B key; without it runs are recorded offline, in the state folder, and none are read from W&B.",
     )
-    wandb_entity: str = Field(default="", alias="WANDB_ENTITY", description="W&B user or team that owns the runs.")
+    wandb_entity: str = Field(
+        default="", alias="WANDB_ENTITY", description="W&B user or team that owns the runs; the key's own."
+    )
     wandb_project: str = Field(
         default="digit_classification", alias="WANDB_PROJECT", description="W&B project of the runs."
     )

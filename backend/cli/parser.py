@@ -5,13 +5,14 @@ from __future__ import annotations
 from argparse import ArgumentParser, _SubParsersAction
 from pathlib import Path
 
-from backend.cli import endpoints, jobs, models, runs, serving, tuning
+from backend.cli import endpoints, jobs, models, run_sync, runs, serving, tuning
 from backend.domain.loadtest import MAX_CONCURRENCY, MAX_SECONDS
 from backend.domain.search_space import DEFAULT_SPACE
 from backend.domain.serving import Stage
 from backend.domain.tracking import RunState
 from backend.domain.training import PRESETS
 from backend.domain.tuning import OBJECTIVES, Direction, Strategy
+from backend.services.run_sync import RUN_SECONDS
 
 _STAGES = [stage.value for stage in Stage]
 
@@ -47,7 +48,7 @@ def build_parser() -> ArgumentParser:
 
 
 def _add_runs(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
-    actions = verbs.add_parser("runs", help="what W&B recorded").add_subparsers(required=True)
+    actions = verbs.add_parser("runs", help="what W&B recorded; sync it").add_subparsers(required=True)
     listing = actions.add_parser("list", parents=[common])
     for name in ("--project", "--group", "--text"):
         listing.add_argument(name, default="")
@@ -63,6 +64,12 @@ def _add_runs(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) 
     history.add_argument("--metric", action="append", default=[], help="only this one; may be repeated")
     history.add_argument("--limit", type=int, default=0, help="only the last rows")
     history.set_defaults(run=runs.history)
+    sync = actions.add_parser("sync", parents=[common], help="upload runs that were recorded offline")
+    sync.add_argument("name", nargs="*", help="a run's id, or project/id")
+    sync.add_argument("--all", action="store_true", help="every run that is not on the server yet")
+    sync.add_argument("--timeout", type=float, default=RUN_SECONDS, metavar="SECONDS", help="for each run")
+    sync.add_argument("--operation", default="", metavar="ID", help="id of the record, to follow it elsewhere")
+    sync.set_defaults(run=run_sync.sync)
 
 
 def _add_training(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:

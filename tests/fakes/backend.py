@@ -32,6 +32,7 @@ from backend.settings import Settings
 from tests.contract.archives import good_archive
 from tests.fakes import trainer
 from tests.fakes.tracking import FakeRuns
+from tests.fakes.uploads import FakeUploads
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -47,6 +48,8 @@ class World:
     candidates: LocalCandidates
     runs: FakeRuns = field(default_factory=FakeRuns)
     """What `backend.runs` reads."""
+    uploads: FakeUploads = field(default_factory=FakeUploads)
+    """Where `backend.run_sync` brings runs."""
     held: list[FileLock] = field(default_factory=list)
     """Locks of jobs that are to live: a job whose lock nobody holds reads as failed."""
 
@@ -223,8 +226,8 @@ def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None 
     trained_by = "tests.fakes.trainer"
     training = LocalTraining(store, home, slots=1, environment=environment, trainer=trained_by)
     searches = TuningStore(database)
+    runs, uploads = FakeRuns(), FakeUploads()
     candidates = LocalCandidates(environment=environment)
-    runs = FakeRuns()
     backend = assemble(
         Settings(DIGITS_HOME=root),
         actor=Actor(name="ada", role=Role.APPROVER),
@@ -237,9 +240,18 @@ def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None 
         candidates=candidates,
         environment=environment,
         readers=[runs],
+        uploads=uploads,
         probes=[],
     )
-    return World(backend=backend, store=store, searches=searches, home=home, candidates=candidates, runs=runs)
+    return World(
+        backend=backend,
+        store=store,
+        searches=searches,
+        home=home,
+        candidates=candidates,
+        runs=runs,
+        uploads=uploads,
+    )
 
 
 def now() -> datetime:

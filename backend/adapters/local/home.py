@@ -26,6 +26,11 @@ class Home:
     def wandb(self) -> Path:
         return self.root / "wandb"
 
+    @property
+    def wandb_cloud(self) -> Path:
+        """What was read from a W&B server."""
+        return self.root / "wandb-cloud"
+
     def job(self, name: str) -> JobFolder:
         return JobFolder(self.root / "jobs" / name)
 
