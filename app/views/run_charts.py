@@ -48,6 +48,16 @@ def charts_of(runs: Sequence[Run]) -> None:
     st.caption("Drag to zoom all charts, double click for everything again. Click a line to keep it highlighted.")
 
 
+def colours_of(runs: Sequence[Run]) -> dict[str, int]:
+    """By key, the number of the colour of the run's line, or of its group's when the charts show averages."""
+    by = st.session_state.get("runs_group") or st.query_params.get("runs_group") or _UNGROUPED
+    if by == _UNGROUPED or len(runs) < 2:
+        return {run.key: number for number, run in enumerate(runs)}
+    groups = {run.key: _group_of(run, by) for run in runs}
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups.values()))}
+    return {key: numbers[group] for key, group in groups.items()}
+
+
 def _controls(runs: Sequence[Run], names: Sequence[str]) -> tuple[str, float, str, str, bool, bool, Sequence[str]]:
     with st.container(horizontal=True, vertical_alignment="bottom", key="runs_chart_controls"):
         pattern = st.text_input(
@@ -121,7 +131,7 @@ def _group_of(run: Run, by: str) -> str:
     if by.startswith("config."):
         value = run.flat_config.get(by.removeprefix("config."))
         return f"{by.removeprefix('config.')} {'none' if value is None else value}"
-    value = getattr(run, by)
+    value = getattr(run, by, "")
     return value if isinstance(value, str) else ", ".join(value)
 
 

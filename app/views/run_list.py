@@ -17,6 +17,7 @@ from app.components.run_table import RunRow, run_table, ticked_rows
 from app.components.status_badge import look_of
 from app.run_selection import Selection, parse_selection
 from app.state import Key
+from app.views.run_charts import colours_of
 from app.views.run_columns import chosen_columns, chosen_orders, objective
 from app.views.run_export import export_menu
 from backend.domain.run_columns import Column, in_order, parse_column
@@ -37,7 +38,6 @@ class Shown:
 
     chosen: Sequence[Run]
     fitting: Sequence[Run]
-    everything: Sequence[Run]
 
 
 def run_list(runs: Sequence[Run]) -> Shown:
@@ -45,7 +45,7 @@ def run_list(runs: Sequence[Run]) -> Shown:
     found = _filtered(runs)
     if not found:
         _no_match(len(runs))
-        return Shown(chosen=[], fitting=[], everything=runs)
+        return Shown(chosen=[], fitting=[])
     with theme.card("runs"):
         tools = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
         left = tools.container(horizontal=True, vertical_alignment="center", width="content", key="runs_tools")
@@ -65,10 +65,10 @@ def run_list(runs: Sequence[Run]) -> Shown:
         by_key = {run.key: run for run in runs}
         keys = [run.key for run in found]
         selection = _keep_ticks(parse_selection(st.query_params.get("runs", "")), keys)
-        chosen = selection.chosen(keys, by_key)
+        chosen = [by_key[key] for key in selection.chosen(keys, by_key)]
         with right:
             page = _page(len(found))
-            export_menu([by_key[key] for key in chosen] or found, columns)
+            export_menu(chosen or found, columns)
         rows = found[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
         with left:
             _tools(selection, len(chosen), found, len(runs))
@@ -76,20 +76,20 @@ def run_list(runs: Sequence[Run]) -> Shown:
     if opened:
         st.query_params["run"] = opened
         st.rerun(scope="app")
-    return Shown(chosen=[by_key[key] for key in chosen], fitting=found, everything=runs)
+    return Shown(chosen=chosen, fitting=found)
 
 
-def _table(rows: Sequence[Run], chosen: Sequence[str], columns: Sequence[Column], metric: str) -> str:
-    places = {key: number for number, key in enumerate(chosen)}
+def _table(rows: Sequence[Run], chosen: Sequence[Run], columns: Sequence[Column], metric: str) -> str:
+    colours = colours_of(chosen)
     curves = run_queries.sparklines(rows, metric) if metric else {}
     cells = [run_queries.cells(rows, column) for column in columns]
-    ticked = [number for number, run in enumerate(rows) if run.key in places]
+    ticked = [number for number, run in enumerate(rows) if run.key in colours]
     st.session_state[Key.SHOWN_RUNS] = {"keys": [run.key for run in rows], "ticked": ticked}
     return run_table(
         [
             RunRow(
                 run=run,
-                colour=places.get(run.key),
+                colour=colours.get(run.key),
                 curve=curves.get(run.key, ()),
                 cells=[column[run.key] for column in cells],
             )
