@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from backend.adapters.local.candidates import LocalCandidates
 from backend.adapters.local.database import Database
 from backend.adapters.local.home import Home
 from backend.adapters.local.job_store import JobStore
@@ -43,6 +44,7 @@ class World:
     store: JobStore
     searches: TuningStore
     home: Home
+    candidates: LocalCandidates
     runs: FakeRuns = field(default_factory=FakeRuns)
     """What `backend.runs` reads."""
     held: list[FileLock] = field(default_factory=list)
@@ -221,6 +223,7 @@ def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None 
     trained_by = "tests.fakes.trainer"
     training = LocalTraining(store, home, slots=1, environment=environment, trainer=trained_by)
     searches = TuningStore(database)
+    candidates = LocalCandidates(environment=environment)
     runs = FakeRuns()
     backend = assemble(
         Settings(DIGITS_HOME=root),
@@ -231,11 +234,12 @@ def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None 
         tuning=LocalTuning(searches, store, training, home, slots=1, environment=environment, trainer=trained_by),
         serving=serving,
         load=load or TritonLoad(),
+        candidates=candidates,
         environment=environment,
-        readers=[runs],
         probes=[],
+        readers=[runs],
     )
-    return World(backend=backend, store=store, searches=searches, home=home, runs=runs)
+    return World(backend=backend, store=store, searches=searches, home=home, candidates=candidates, runs=runs)
 
 
 def now() -> datetime:
