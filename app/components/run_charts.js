@@ -166,6 +166,8 @@ function mount(root) {
     const [low, high] = xRange()
     reset.hidden = !range
     clearTimeout(rest)
+    delete root.dataset.drawn
+    root.dataset.runs = head.runs.length
     for (const panel of panels) panel.range = [low, high]
     // What is on the screen first; the others when the browser has shown it.
     const first = panels.filter(panel => seen.has(panel) || seen.size === 0)
@@ -274,7 +276,7 @@ function mount(root) {
     context.textBaseline = "top"
     const span = panel.x.high - panel.x.low
     let free = -Infinity
-    for (const tick of niceTicks(shifted(panel.x, head.x.origin), head.x.kind, Math.max(2, width / 90))) {
+    for (const tick of niceTicks(shifted(panel.x, head.x.origin), head.x.kind, Math.max(2, width / 70))) {
       const x = panel.x.at(tick - head.x.origin)
       const words = tickText(tick, head.x.kind, span)
       const half = context.measureText(words).width / 2
