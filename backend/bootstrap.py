@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from backend.adapters.local.audit import LocalAuditLog
@@ -20,11 +21,13 @@ from backend.adapters.local.job_store import JobStore
 from backend.adapters.local.operation_store import LocalOperationStore
 from backend.adapters.local.operations import LocalOperations
 from backend.adapters.local.probes import local_probes
+from backend.adapters.local.processes import is_held
 from backend.adapters.local.registry import LocalRegistry
 from backend.adapters.local.training import LocalTraining
 from backend.adapters.local.tuning import LocalTuning
 from backend.adapters.local.tuning_store import TuningStore
 from backend.adapters.triton.load import TritonLoad
+from backend.adapters.wandb.offline import OfflineRuns
 from backend.domain.identity import Actor
 from backend.ports.audit import AuditLog
 from backend.ports.candidates import Candidates
@@ -99,7 +102,11 @@ def connect(settings: Settings) -> Backend:
         load=TritonLoad(),
         candidates=LocalCandidates(environment=environment),
         environment=environment,
-        readers=[],
+        readers=[
+            OfflineRuns(
+                settings.run_folders, home.root / "cache" / "runs", alive=lambda name: _is_recording(home, name)
+            )
+        ],
         probes=local_probes(
             home=home,
             database=database,
@@ -181,6 +188,14 @@ def child_environment(settings: Settings) -> dict[str, str]:
     if settings.wandb_api_key is not None:
         environment["WANDB_API_KEY"] = settings.wandb_api_key.get_secret_value()
     return environment
+
+
+def _is_recording(home: Home, run: str) -> bool | None:
+    """Whether the job that a run has its name of lives; None for runs of other people's programs."""
+    if Path(run).name != run:
+        return None  # a stranger's run may be called anything
+    lock = home.job(run).lock
+    return is_held(lock) if lock.exists() else None
 
 
 def _now() -> datetime:

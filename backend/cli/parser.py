@@ -5,10 +5,11 @@ from __future__ import annotations
 from argparse import ArgumentParser, _SubParsersAction
 from pathlib import Path
 
-from backend.cli import endpoints, jobs, models, serving, tuning
+from backend.cli import endpoints, jobs, models, runs, serving, tuning
 from backend.domain.loadtest import MAX_CONCURRENCY, MAX_SECONDS
 from backend.domain.search_space import DEFAULT_SPACE
 from backend.domain.serving import Stage
+from backend.domain.tracking import RunState
 from backend.domain.training import PRESETS
 from backend.domain.tuning import OBJECTIVES, Direction, Strategy
 
@@ -35,6 +36,7 @@ def build_parser() -> ArgumentParser:
     _add_jobs(verbs, common)
     _add_models(verbs, common)
     _add_serving(verbs, common)
+    _add_runs(verbs, common)
     audit = verbs.add_parser("audit", parents=[common], help="what was done, by whom")
     audit.add_argument("--since", default="", help="ISO time")
     audit.add_argument("--subject", default="", help="keep events whose subject contains this")
@@ -42,6 +44,25 @@ def build_parser() -> ArgumentParser:
     stop = verbs.add_parser("stop", parents=[common], help="stop the jobs and endpoints that run on this machine")
     stop.set_defaults(run=serving.stop)
     return parser
+
+
+def _add_runs(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
+    actions = verbs.add_parser("runs", help="what W&B recorded").add_subparsers(required=True)
+    listing = actions.add_parser("list", parents=[common])
+    for name in ("--project", "--group", "--text"):
+        listing.add_argument(name, default="")
+    listing.add_argument("--state", choices=[state.value for state in RunState], default="")
+    listing.add_argument("--tag", action="append", default=[], help="only runs with this tag; may be repeated")
+    listing.add_argument("--limit", type=int, default=1_000)
+    listing.set_defaults(run=runs.list_runs)
+    show = actions.add_parser("show", parents=[common])
+    show.add_argument("id", help="the run's id, or project/id")
+    show.set_defaults(run=runs.show)
+    history = actions.add_parser("history", parents=[common], help="the logged numbers, a row for each step")
+    history.add_argument("id", help="the run's id, or project/id")
+    history.add_argument("--metric", action="append", default=[], help="only this one; may be repeated")
+    history.add_argument("--limit", type=int, default=0, help="only the last rows")
+    history.set_defaults(run=runs.history)
 
 
 def _add_training(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
