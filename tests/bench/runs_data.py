@@ -6,13 +6,11 @@ only NumPy and the standard library are imported before it is known which.
 
 from __future__ import annotations
 
-import json
 import sqlite3
-import struct
 import sys
-import zlib
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -20,7 +18,6 @@ METRICS: Final = ("train/loss", "val/loss", "train/accuracy", "val/accuracy", "l
 POINTS: Final = 2_000
 PROJECT: Final = "bench"
 _START: Final = 1_764_000_000
-_BLOCK: Final = 32_768
 
 
 def name_of(run: int) -> str:
@@ -44,59 +41,16 @@ def curves(run: int) -> np.ndarray:
 
 
 def write_wandb(folder: Path, runs: int) -> None:
-    """As `wandb` 0.31 leaves them when it is offline; a summary with every tenth row, as it does for fast loops."""
-    from wandb.proto import wandb_internal_pb2 as pb
+    """As W&B 0.31 leaves them when it is offline: a history row and the summary's change for every step."""
+    from tests.fakes.wandb_log import NOON, RunLog
 
     for run in range(runs):
-        name = name_of(run)
-        place = folder / "wandb" / f"offline-run-20261101_{run // 60 % 24:02d}{run % 60:02d}00-{name}"
-        (place / "files").mkdir(parents=True)
-        log = _Log()
-        header = pb.Record(run=pb.RunRecord(run_id=name, display_name=name, project=PROJECT))
-        header.run.start_time.seconds = _START + 60 * run
-        header.run.config.update.add(key="lr", value_json=json.dumps(learning_rate(run)))
-        log.add(header)
-        for step, row in enumerate(curves(run).tolist()):
-            record = pb.Record(history=pb.HistoryRecord(step=pb.HistoryStep(num=step)))
-            items = {**dict(zip(METRICS, row, strict=True)), "_step": step, "_timestamp": _START + 60 * run + step}
-            for key, value in items.items():
-                record.history.item.add(nested_key=[key], value_json=repr(value))
-            log.add(record)
-            if step % 10 == 9:
-                summary = pb.Record(summary=pb.SummaryRecord())
-                for key, value in items.items():
-                    summary.summary.update.add(nested_key=[key], value_json=repr(value))
-                log.add(summary)
-        log.add(pb.Record(exit=pb.RunExitRecord(exit_code=0, runtime=POINTS)))
-        (place / f"run-{name}.wandb").write_bytes(log.content)
-
-
-class _Log:
-    """W&B's log: seven bytes of header, then LevelDB's chunks in blocks of 32 KiB (`facts` of the format: in
-    `backend/adapters/wandb/log_format.py`).
-    """
-
-    def __init__(self) -> None:
-        self.content = bytearray(b":W&B" + struct.pack("<HB", 0xBEE1, 0))
-        self._number = 0
-
-    def add(self, record: Any) -> None:
-        record.num = self._number
-        self._number += 1
-        payload = record.SerializeToString()
-        begun = False
-        while True:
-            room = _BLOCK - len(self.content) % _BLOCK
-            if room < 7:
-                self.content += b"\0" * room
-                room = _BLOCK
-            part, payload = payload[: room - 7], payload[room - 7 :]
-            kind = (3 if payload else 4) if begun else (2 if payload else 1)
-            crc = zlib.crc32(part, zlib.crc32(bytes([kind])))
-            self.content += struct.pack("<IHB", crc, len(part), kind) + part
-            begun = True
-            if not payload:
-                return
+        began = NOON + timedelta(minutes=run)
+        config = {"lr": learning_rate(run)}
+        with RunLog(folder / "wandb", name_of(run), began=began, project=PROJECT, config=config) as log:
+            for row in curves(run).tolist():
+                log.log(dict(zip(METRICS, row, strict=True)))
+            log.exit()
 
 
 def write_mlflow(folder: Path, runs: int) -> None:
