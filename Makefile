@@ -32,6 +32,7 @@ bench: setup-test  ## measure, side by side; writes docs/benchmarks.md
 	@$(PY) -m tests.bench.precision
 	@$(PY) -m tests.bench.data
 	@$(PY) -m tests.bench.runs_index
+	@$(PY) -m tests.bench.runs_page
 
 bench-ablation: setup-test  ## what each part of the preset accurate is worth; half an hour of CPU
 	@$(PY) -m tests.bench.ablation

@@ -50,6 +50,12 @@ class Key(StrEnum):
     ASKED_TO_STOP = "asked_to_stop"
     """Names of the jobs that the next run asks about before it stops them."""
 
+    SHOWN_RUNS = "shown_runs"
+    """Keys of the runs in the rows of the runs' table as the browser has them, and numbers of the rows ticked then."""
+
+    RUNS_TOKEN = "runs_token"  # noqa: S105 - of what was drawn, not of anybody
+    """What the runs page was drawn from: as long as it is still so, nothing is drawn again."""
+
     IMPORTANCE = "importance"
     """By tuning job, how many trials had finished when its importance was asked for."""
 

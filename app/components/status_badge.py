@@ -93,6 +93,13 @@ LOOKS: Final[Mapping[str, Look]] = {
     "Updating": _look("Updating", "sync", "\N{CLOCKWISE OPEN CIRCLE ARROW}", "blue"),
     "InService": _look("In service", "check_circle", "\N{CHECK MARK}", "green"),
     "Unknown": _look("Unknown (cannot reach)", "help", "?", "orange"),
+    # runs, in W&B's words
+    "running": _look("Running", "motion_photos_on", "\N{BLACK RIGHT-POINTING TRIANGLE}", "blue"),
+    "finished": _look("Finished", "check_circle", "\N{CHECK MARK}", "green"),
+    "failed": _look("Failed", "error", "\N{MULTIPLICATION X}", "red"),
+    "crashed": _look("Crashed", "flash_off", "!", "orange"),
+    "NotSynced": _look("Not synced", "cloud_off", "\N{WHITE CIRCLE}", "gray"),
+    "Synced": _look("Synced", "cloud_done", "\N{CHECK MARK}", "green"),
     # approvals
     "PendingManualApproval": _look("Waiting for approval", "hourglass_top", "\N{HORIZONTAL ELLIPSIS}", "orange"),
     "Approved": _look("Approved", "verified", "\N{CHECK MARK}", "green"),
