@@ -16,8 +16,10 @@ from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.local.hard_examples import LocalHardExamples
 from backend.adapters.local.home import Home
 from backend.adapters.local.job_store import JobStore
+from backend.adapters.local.log_file import write_log
 from backend.adapters.local.operation_store import LocalOperationStore
 from backend.adapters.local.operations import LocalOperations
+from backend.adapters.local.origin import read_origin
 from backend.adapters.local.probes import local_probes
 from backend.adapters.local.registry import LocalRegistry
 from backend.adapters.local.training import LocalTraining
@@ -38,8 +40,11 @@ from backend.ports.tuning import TuningPlatform
 from backend.services.auditing import Auditor
 from backend.services.doctor import Doctor
 from backend.services.endpoints import Endpoints
+from backend.services.evidence import EvidenceService
+from backend.services.guarding import Guard
 from backend.services.launching import Launching
 from backend.services.prediction import PredictionService
+from backend.services.probing import ProbedChanges
 from backend.services.promotion import Promotion
 from backend.services.quickstart import Quickstart
 from backend.services.registration import Registration
@@ -65,6 +70,8 @@ class Backend:
     searching: Searching
     registration: Registration
     promotion: Promotion
+    guard: Guard
+    evidence: EvidenceService
     prediction: PredictionService
     endpoints: Endpoints
     quickstart: Quickstart
@@ -78,6 +85,7 @@ def connect(settings: Settings) -> Backend:
     """The backend of the platform that the settings name. Opens the database; starts nothing."""
     home = Home(settings.home)
     database = Database(home.database)
+    write_log(home.log)
     serving = LocalEndpoints(settings.home, SERVING_ENVIRONMENT)
     environment = child_environment(settings)
     jobs = JobStore(database, home)
@@ -127,7 +135,15 @@ def assemble(
     auditor = Auditor(audit, _now)
     launching = Launching(training, examples, auditor, _now)
     registration = Registration(training, registry, auditor)
-    promotion = Promotion(registry, serving, deployments, auditor, _now)
+    promotion = Promotion(
+        registry,
+        serving,
+        deployments,
+        auditor,
+        _now,
+        ProbedChanges(serving, load),
+        lambda: read_origin(environment, ROOT),
+    )
     return Backend(
         settings=settings,
         actor=actor,
@@ -143,6 +159,8 @@ def assemble(
         searching=Searching(tuning, examples, auditor, _now),
         registration=registration,
         promotion=promotion,
+        guard=Guard(serving, registry, promotion, audit, auditor),
+        evidence=EvidenceService(promotion, deployments, registry, serving, audit, _now),
         prediction=PredictionService(serving, examples, auditor, _now),
         endpoints=Endpoints(serving, load, auditor),
         quickstart=Quickstart(

@@ -12,6 +12,7 @@ from backend.domain.evaluation import Evaluation
 from backend.domain.jobs import TrainingJob
 from backend.domain.loadtest import LoadPlan, LoadResult
 from backend.domain.prediction import HardExample
+from backend.domain.probing import ProbeStream, Span
 from backend.domain.promotion import Deployment
 from backend.domain.registry import ModelVersion
 from backend.domain.serving import Endpoint, ServedModel, Stage
@@ -136,6 +137,7 @@ def endpoint_document(endpoint: Endpoint) -> Document:
         "url": endpoint.url,
         "since": time_text(endpoint.since),
         "detail": endpoint.detail,
+        "drift": [asdict(difference) for difference in endpoint.drift],
     }
 
 
@@ -169,6 +171,31 @@ def deployment_document(deployment: Deployment) -> Document:
         "steps": steps_document(deployment.steps),
         "error": deployment.error,
         "hint": deployment.hint,
+        "failed_requests": None if deployment.probe is None else deployment.probe.failed,
+        "probe": None if deployment.probe is None else probe_document(deployment.probe),
+        "commit": deployment.origin.commit,
+        "run_url": deployment.origin.run_url,
+        "correlation": deployment.correlation,
+    }
+
+
+def probe_document(probe: ProbeStream) -> Document:
+    return {
+        "requests": probe.requests,
+        "failed": probe.failed,
+        "failures": dict(probe.failures),
+        "versions": list(probe.versions),
+        "per_second": probe.per_second,
+        **{name: _span_document(span) for name, span in probe.spans.items()},
+    }
+
+
+def _span_document(span: Span) -> Document:
+    return {
+        "requests": span.requests,
+        "failed": span.failed,
+        "p50_ms": None if span.p50_ms is None else round(span.p50_ms, 3),
+        "p99_ms": None if span.p99_ms is None else round(span.p99_ms, 3),
     }
 
 
@@ -197,6 +224,7 @@ def event_document(event: AuditEvent) -> Document:
         "outcome": event.outcome,
         "before": dict(event.before),
         "after": dict(event.after),
+        "correlation": event.correlation,
     }
 
 

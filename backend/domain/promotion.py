@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Final
 
+from backend.domain.origin import Origin
+from backend.domain.probing import ProbeStream
 from backend.domain.registry import ModelVersion
 from backend.domain.serving import ServedModel, Stage
 from backend.domain.steps import Step
@@ -34,6 +36,8 @@ class Outcome(Enum):
 class DeploymentKind(Enum):
     PROMOTE = "promote"
     ROLLBACK = "rollback"
+    RESTORE = "restore"
+    """Back to what the stage should serve, after somebody had loaded something else past the deployments."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +59,11 @@ class DeploymentPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """The record of one change of what a stage serves: from, to, who, when, steps and outcome."""
+    """The record of one change of what a stage serves: from, to, who, when, steps and outcome.
+
+    `probe` is what clients would have noticed; None when nothing was asked. `correlation` is the id under which log and
+    audit tell of it.
+    """
 
     id: str
     stage: Stage
@@ -70,6 +78,9 @@ class Deployment:
     error: str = ""
     hint: str = ""
     kind: DeploymentKind = DeploymentKind.PROMOTE
+    probe: ProbeStream | None = None
+    origin: Origin = field(default_factory=Origin)
+    correlation: str = ""
 
 
 def rollback_target(history: Sequence[Deployment], serving: ServedModel | None) -> ServedModel | None:

@@ -6,7 +6,9 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
+from backend.domain.correlation import current
 from backend.domain.identity import Actor, Role
+from backend.domain.probing import ProbeStream
 from backend.domain.promotion import STEPS, Deployment, DeploymentKind, DeploymentPlan, Outcome, rollback_target
 from backend.domain.registry import Approval
 from backend.domain.serving import EndpointStatus, ServedModel, Stage
@@ -22,9 +24,11 @@ from backend.errors import (
 )
 from backend.ports.clock import Clock
 from backend.ports.deployments import DeploymentStore
+from backend.ports.origin import OriginOf
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
 from backend.services.auditing import Auditor, Effect
+from backend.services.probing import ProbedChanges
 
 NOTHING = "none"
 """`expected` for a stage that must serve nothing yet."""
@@ -44,12 +48,16 @@ class Promotion:
         deployments: DeploymentStore,
         auditor: Auditor,
         clock: Clock,
+        changes: ProbedChanges,
+        origin: OriginOf,
     ) -> None:
         self._registry = registry
         self._serving = serving
         self._deployments = deployments
         self._auditor = auditor
         self._clock = clock
+        self._changes = changes
+        self._origin = origin
 
     def plan(self, stage: Stage, number: int) -> DeploymentPlan:
         """What promoting the version would change now. Raises `NotFoundError`."""
@@ -112,6 +120,26 @@ class Promotion:
             deployment_id = deployment_id or new_deployment_id(stage, plan.version.version)
             return self._change(stage, None, DeploymentKind.ROLLBACK, actor, expected, deployment_id, effect)
 
+    @staticmethod
+    def require_restorer(stage: Stage, actor: Actor) -> None:
+        """Restoring brings nothing new: whoever may start a stage again may do it. Raises `PermissionDeniedError`."""
+        actor.require(Role.OPERATOR, f"restore {stage.value}")
+
+    def restore(
+        self, stage: Stage, *, actor: Actor, expected: str | None = None, deployment_id: str = ""
+    ) -> Deployment:
+        """Make the stage serve again what it should, after a drift; as `roll_back`, but its target is what is wanted.
+
+        Raises `WrongStateError` when nothing is wanted. Where all is as it should be, the outcome is `Unchanged`.
+        """
+        with self._auditor.audited(actor, "restore", f"stage {stage.value}") as effect:
+            self.require_restorer(stage, actor)
+            wanted = self._serving.describe(stage).wanted
+            if wanted is None:
+                raise WrongStateError(f"'{stage.value}' cannot be restored: nothing should serve there.")
+            deployment_id = deployment_id or new_deployment_id(stage, wanted.version)
+            return self._change(stage, wanted.version, DeploymentKind.RESTORE, actor, expected, deployment_id, effect)
+
     def _change(
         self,
         stage: Stage,
@@ -156,15 +184,19 @@ class Promotion:
                 requested_by=actor.name,
                 started_at=self._clock(),
                 steps=tuple(Step(name=name) for name in STEPS),
+                origin=self._origin(),
+                correlation=current(),
             ),
             self._deployments,
             self._clock,
         )
-        if plan.changes_nothing and self._serving.describe(plan.stage).status is EndpointStatus.IN_SERVICE:
+        now = self._serving.describe(plan.stage)
+        if plan.changes_nothing and now.in_step and now.status is EndpointStatus.IN_SERVICE:
             return record.finish(Outcome.UNCHANGED)
         try:
             archive = self._registry.fetch_archive(plan.version)
-            endpoint = self._serving.deploy(plan.stage, plan.target, archive, record.report)
+            with self._changes.watched(plan.stage, record.report, record.saw) as report:
+                endpoint = self._serving.deploy(plan.stage, plan.target, archive, report)
         except DigitsError as error:
             return record.finish(Outcome.FAILED, error)
         if endpoint.served == plan.target:
@@ -232,6 +264,10 @@ class _Record:
         )
         self._deployment = replace(self._deployment, steps=steps)
         self._store.save(self._deployment)
+
+    def saw(self, probe: ProbeStream) -> None:
+        """Kept with the ending: a deployment whose process dies takes its probe stream along."""
+        self._deployment = replace(self._deployment, probe=probe)
 
     def _moved(self, step: Step, status: StepStatus, detail: str) -> Step:
         now = self._clock()

@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from backend.adapters.local.endpoints import LocalEndpoints
+from backend.adapters.triton.load import TritonLoad
 from backend.domain.loadtest import Shot, quantile
 from backend.domain.promotion import Deployment, Outcome
 from backend.domain.registry import Approval
@@ -62,7 +63,7 @@ class Proof:
 def prove(home: Path, requests: int) -> Proof:
     """Serve version 1 at prod, then switch to 2 and roll back to 1 in the first and last third of the load."""
     endpoints = LocalEndpoints(home, SERVING_ENV)
-    world = make_world(home, endpoints)
+    world = make_world(home, endpoints, TritonLoad())
     for number in (1, 2):
         world.add_job(f"job-{number}", sharpness=number)
         world.backend.registration.register_job(f"job-{number}", actor=world.backend.actor)

@@ -18,7 +18,6 @@ from backend.adapters.local.processes import FileLock
 from backend.adapters.local.training import LocalTraining
 from backend.adapters.local.tuning import LocalTuning
 from backend.adapters.local.tuning_store import TuningStore
-from backend.adapters.triton.load import TritonLoad
 from backend.bootstrap import Backend, assemble
 from backend.domain.identity import Actor, Role
 from backend.domain.jobs import JobStatus, MetricPoint, TrainingRequest
@@ -30,6 +29,7 @@ from backend.ports.serving import ServingPlatform
 from backend.settings import Settings
 from tests.contract.archives import good_archive
 from tests.fakes import trainer
+from tests.fakes.load import FakeLoad
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -226,7 +226,7 @@ def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None 
         training=training,
         tuning=LocalTuning(searches, store, training, home, slots=1, environment=environment, trainer=trained_by),
         serving=serving,
-        load=load or TritonLoad(),
+        load=load or FakeLoad(),
         environment=environment,
         probes=[],
     )

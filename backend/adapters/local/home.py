@@ -23,6 +23,10 @@ class Home:
         return self.root / "digits.sqlite3"
 
     @property
+    def log(self) -> Path:
+        return self.root / "digits.log"
+
+    @property
     def wandb(self) -> Path:
         return self.root / "wandb"
 

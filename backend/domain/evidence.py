@@ -1,0 +1,37 @@
+"""The evidence of one deployment: all that is known about why it was right, and what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from backend.domain.audit import AuditEvent
+from backend.domain.promotion import Deployment
+from backend.domain.registry import ModelVersion
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """Who approved or rejected the version last before the deployment began, when and why; `verb` is what they did."""
+
+    verb: str
+    by: str
+    at: datetime
+    comment: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """`version` and `previous` are the registry's, None where it does not know them (any more).
+
+    `decision` is None where nobody decided before it began. `events` are the audit's of the same correlation id, and
+    the guard's about it, oldest first; `at` is when this was put together.
+    """
+
+    deployment: Deployment
+    version: ModelVersion | None
+    previous: ModelVersion | None
+    decision: Decision | None
+    events: Sequence[AuditEvent]
+    at: datetime
