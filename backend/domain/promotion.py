@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Final
 
+from backend.domain.gates import GateResult, Override
 from backend.domain.registry import ModelVersion
 from backend.domain.serving import ServedModel, Stage
 from backend.domain.steps import Step
@@ -55,7 +56,11 @@ class DeploymentPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """The record of one change of what a stage serves: from, to, who, when, steps and outcome."""
+    """The record of one change of what a stage serves: from, to, who, when, steps and outcome.
+
+    `gates` is what they said when it began: empty for a rollback, which asks none, and for records older than gates.
+    `override` is there when an approver let it through in spite of some of them.
+    """
 
     id: str
     stage: Stage
@@ -70,6 +75,8 @@ class Deployment:
     error: str = ""
     hint: str = ""
     kind: DeploymentKind = DeploymentKind.PROMOTE
+    gates: tuple[GateResult, ...] = ()
+    override: Override | None = None
 
 
 def rollback_target(history: Sequence[Deployment], serving: ServedModel | None) -> ServedModel | None:

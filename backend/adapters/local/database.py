@@ -161,6 +161,8 @@ deployments = Table(
     Column("error", Text, nullable=False),
     Column("hint", Text, nullable=False),
     Column("kind", String(20), nullable=False, server_default="promote"),
+    Column("gates", Document, nullable=False, server_default="[]"),
+    Column("gate_override", Document),
 )
 operations = Table(
     "operations",
@@ -247,6 +249,10 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         notices TEXT NOT NULL, CONSTRAINT tuning_jobs_request_key UNIQUE (request_key))""",
         """CREATE TABLE trials (tuning_job VARCHAR(32) NOT NULL, number INTEGER NOT NULL, job VARCHAR(63) NOT NULL,
         hyperparameters TEXT NOT NULL, stopped_early INTEGER NOT NULL, PRIMARY KEY (tuning_job, number))""",
+    ),
+    (
+        "ALTER TABLE deployments ADD COLUMN gates TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE deployments ADD COLUMN gate_override TEXT",
     ),
 )
 
