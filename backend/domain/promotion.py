@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Final
 
+from backend.domain.gates import GateResult, Override
 from backend.domain.origin import Origin
 from backend.domain.probing import ProbeStream
 from backend.domain.registry import ModelVersion
@@ -62,7 +63,8 @@ class Deployment:
     """The record of one change of what a stage serves: from, to, who, when, steps and outcome.
 
     `probe` is what clients would have noticed; None when nothing was asked. `correlation` is the id under which log and
-    audit tell of it.
+    audit tell of it. `gates` is what they said when it began: empty for a rollback, which asks none, and for records older than gates.
+    `override` is there when an approver let it through in spite of some of them.
     """
 
     id: str
@@ -81,6 +83,8 @@ class Deployment:
     probe: ProbeStream | None = None
     origin: Origin = field(default_factory=Origin)
     correlation: str = ""
+    gates: tuple[GateResult, ...] = ()
+    override: Override | None = None
 
 
 def rollback_target(history: Sequence[Deployment], serving: ServedModel | None) -> ServedModel | None:

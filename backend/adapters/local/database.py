@@ -165,6 +165,8 @@ deployments = Table(
     Column("probe", Document),
     Column("origin", Document, nullable=False, server_default="{}"),
     Column("correlation", String(40), nullable=False, server_default=""),
+    Column("gates", Document, nullable=False, server_default="[]"),
+    Column("gate_override", Document),
 )
 operations = Table(
     "operations",
@@ -252,6 +254,10 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         notices TEXT NOT NULL, CONSTRAINT tuning_jobs_request_key UNIQUE (request_key))""",
         """CREATE TABLE trials (tuning_job VARCHAR(32) NOT NULL, number INTEGER NOT NULL, job VARCHAR(63) NOT NULL,
         hyperparameters TEXT NOT NULL, stopped_early INTEGER NOT NULL, PRIMARY KEY (tuning_job, number))""",
+    ),
+    (
+        "ALTER TABLE deployments ADD COLUMN gates TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE deployments ADD COLUMN gate_override TEXT",
     ),
     (
         "ALTER TABLE deployments ADD COLUMN probe TEXT",

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from backend.adapters.local.database import Database, deployments
+from backend.adapters.local.gate_records import gate_document, override_document, read_gate, read_override
 from backend.adapters.local.steps import read_step, step_document
 from backend.domain.origin import Origin
 from backend.domain.probing import ProbeStream, Span
@@ -42,6 +43,8 @@ class LocalDeployments:
             "probe": None if deployment.probe is None else asdict(deployment.probe),
             "origin": asdict(deployment.origin),
             "correlation": deployment.correlation,
+            "gates": [gate_document(gate) for gate in deployment.gates],
+            "gate_override": None if deployment.override is None else override_document(deployment.override),
         }
         mine = deployments.c.id == deployment.id
         with self._database.write() as connection:
@@ -87,6 +90,8 @@ def _deployment(row: Row[Any]) -> Deployment:
         probe=None if row.probe is None else _probe(row.probe),
         origin=Origin(**row.origin),
         correlation=row.correlation,
+        gates=tuple(read_gate(document) for document in row.gates),
+        override=None if row.gate_override is None else read_override(row.gate_override),
     )
 
 
