@@ -51,7 +51,7 @@ def _run(options: Namespace) -> int:
         what = f"{error.strerror or type(error).__name__}: '{error.filename}'." if error.filename else f"{error}."
         return _failed(PlatformError(what, hint="Check the disk, and who may write there; then try again."), options)
     except Exception:  # the last line of defence of a command: logged whole, shown as an id
-        log.exception("unexpected")
+        log.exception("[%s] unexpected", current())
         hint = f"This is a defect; the log has it whole under {current()}."
         return _failed(PlatformError("The command ended unexpectedly.", hint=hint), options)
     print(json.dumps(document, indent=2) if options.json else neutral(text), flush=True)

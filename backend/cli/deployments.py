@@ -71,4 +71,8 @@ def at(backend: Backend, options: Namespace) -> Answer:
     else:
         text = f"{options.stage} served version {era.model.version} ({era.model.sha256[:12]}) at {said}: "
         text += f"{era.by}, {era.deployment}, since {time_text(era.since)}"
-    return document, "\n".join([text, *(f"But something else answered then: {span.differences}" for span in drifted)]), 0
+    return (
+        document,
+        "\n".join([text, *(f"But something else answered then: {span.differences}" for span in drifted)]),
+        0,
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 from backend.domain.audit import AuditEvent
 from backend.domain.evaluation import Evaluation
+from backend.domain.evidence import Evidence
 from backend.domain.jobs import TrainingJob
 from backend.domain.loadtest import LoadPlan, LoadResult
 from backend.domain.prediction import HardExample
@@ -176,6 +177,26 @@ def deployment_document(deployment: Deployment) -> Document:
         "commit": deployment.origin.commit,
         "run_url": deployment.origin.run_url,
         "correlation": deployment.correlation,
+    }
+
+
+def evidence_document(evidence: Evidence) -> Document:
+    decision = evidence.decision
+    return {
+        **deployment_document(evidence.deployment),
+        "sha256": evidence.deployment.sha256,
+        "model": None if evidence.version is None else version_document(evidence.version),
+        "previous_model": None if evidence.previous is None else version_document(evidence.previous),
+        "decision": None
+        if decision is None
+        else {
+            "verb": decision.verb,
+            "by": decision.by,
+            "at": time_text(decision.at),
+            "comment": decision.comment,
+        },
+        "events": [event_document(event) for event in evidence.events],
+        "at": time_text(evidence.at),
     }
 
 

@@ -56,7 +56,9 @@ def _add_records(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParse
     events.add_argument("--csv", type=Path, metavar="FILE", help="write them to a file instead")
     events.set_defaults(run=audit.list_events)
 
-    watch = verbs.add_parser("guard", parents=[common], help="whether the stages serve what they should; exit code 1 if not")
+    watch = verbs.add_parser(
+        "guard", parents=[common], help="whether the stages serve what they should; exit code 1 if not"
+    )
     watch.add_argument("action", nargs="?", choices=["look", "restore", "accept"], default="look")
     watch.add_argument("--stage", choices=_STAGES, help="all without it")
     watch.add_argument("--expected", metavar="SHA256", help="what must be served now; refused otherwise")

@@ -222,4 +222,3 @@ def _read(path: Path) -> Pixels:
     if pixels.dtype != np.uint8 or pixels.shape != (28, 28):
         raise InvalidInputError(f"'{path}' holds {pixels.dtype} {list(pixels.shape)}; expected uint8 [28, 28].")
     return pixels
-

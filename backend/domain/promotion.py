@@ -63,8 +63,8 @@ class Deployment:
     """The record of one change of what a stage serves: from, to, who, when, steps and outcome.
 
     `probe` is what clients would have noticed; None when nothing was asked. `correlation` is the id under which log and
-    audit tell of it. `gates` is what they said when it began: empty for a rollback, which asks none, and for records older than gates.
-    `override` is there when an approver let it through in spite of some of them.
+    audit tell of it. `gates` is what they said when it began: empty for a rollback, which asks none, and for records
+    older than gates. `override` is there when an approver let it through in spite of some of them.
     """
 
     id: str

@@ -55,15 +55,15 @@ class EvidenceService:
 
     def eras(self, stage: Stage) -> Sequence[Era]:
         """What the stage stood for, oldest first; empty when nothing was ever deployed to it."""
-        deletions = self._audit.list_events(
-            AuditFilter(actions=(DELETED,), subject=f"stage {stage.value}"), limit=_ALL
-        )
+        deletions = self._audit.list_events(AuditFilter(actions=(DELETED,), subject=f"stage {stage.value}"), limit=_ALL)
         return eras(self._promotion.history(stage), deletions, self._serving.describe(stage).wanted)
 
     def at(self, stage: Stage, moment: datetime) -> tuple[Era | None, Sequence[Drifted]]:
         """What the stage stood for at the moment (None: nothing was ever deployed by then), and what else answered."""
         noticed = self._audit.list_events(AuditFilter(actions=("drift",), subject=f"stage {stage.value}"), limit=_ALL)
-        then = [span for span in drifts(noticed) if span.since <= moment and (span.until is None or moment < span.until)]
+        then = [
+            span for span in drifts(noticed) if span.since <= moment and (span.until is None or moment < span.until)
+        ]
         return era_at(self.eras(stage), moment), then
 
     def _version(self, number: int) -> ModelVersion | None:
