@@ -19,7 +19,9 @@ from app.context import backend
 from app.errors import shown
 from app.identity import actor, refusal
 from app.views.deployment import deployment_view, start_deployment
+from app.views.drift_banner import drift_banners
 from app.views.stage_card import TITLES, stage_card
+from app.views.stage_history import history_tools
 from app.views.version_detail import version_detail
 from backend.domain.promotion import Deployment, DeploymentKind, DeploymentPlan, Outcome
 from backend.domain.registry import ModelVersion
@@ -251,6 +253,8 @@ def live_stages() -> None:
 
 
 theme.header("Promote", "Take a version from the registry to staging, and on to production")
+with shown("Look for drift"):
+    drift_banners()
 with shown("Show the versions"):
     versions = queries.versions()
     if not versions:
@@ -285,4 +289,5 @@ with shown("Show the versions"):
         history = queries.deployments(stage)
         if history:
             with theme.card("history", f"History of {stage.value}"):
+                history_tools(stage, history)
                 history_table(history)

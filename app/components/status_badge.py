@@ -97,6 +97,18 @@ LOOKS: Final[Mapping[str, Look]] = {
     "PendingManualApproval": _look("Waiting for approval", "hourglass_top", "\N{HORIZONTAL ELLIPSIS}", "orange"),
     "Approved": _look("Approved", "verified", "\N{CHECK MARK}", "green"),
     "Rejected": _look("Rejected", "cancel", "\N{MULTIPLICATION X}", "red"),
+    # gates
+    "Passed": _look("Passed", "check_circle", "\N{CHECK MARK}", "green"),
+    "NotApplicable": _look("Not applicable", "remove", "\N{EN DASH}", "gray"),
+    "MissingEvidence": _look("Missing evidence", "quiz", "?", "orange"),
+    # how an effect ended that is no deployment
+    "done": _look("Done", "check_circle", "\N{CHECK MARK}", "green"),
+    "refused": _look("Refused", "block", "\N{CIRCLED DIVISION SLASH}", "orange"),
+    "failed": _look("Failed", "error", "\N{MULTIPLICATION X}", "red"),
+    "interrupted": _look("Interrupted", "power_off", "!", "red"),
+    # the guard
+    "drifted": _look("Drifted", "sync_problem", "!", "red"),
+    "in step": _look("In step", "check_circle", "\N{CHECK MARK}", "green"),
     # the doctor
     "Ok": _look("OK", "check_circle", "\N{CHECK MARK}", "green"),
     "NotOk": _look("Needs attention", "warning", "!", "red"),

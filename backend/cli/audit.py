@@ -6,11 +6,11 @@ from argparse import Namespace
 from pathlib import Path
 
 from backend.bootstrap import Backend
-from backend.cli.documents import Answer, event_document, table
+from backend.cli.documents import Answer, table
 from backend.cli.options import moment
 from backend.domain.audit import AuditFilter
 from backend.errors import InvalidInputError
-from backend.services.exports import events_csv
+from backend.services.exports import event_document, events_csv
 
 
 def list_events(backend: Backend, options: Namespace) -> Answer:

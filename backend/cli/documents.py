@@ -7,7 +7,6 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from backend.domain.audit import AuditEvent
 from backend.domain.evaluation import Evaluation
 from backend.domain.evidence import Evidence
 from backend.domain.jobs import TrainingJob
@@ -19,6 +18,7 @@ from backend.domain.registry import ModelVersion
 from backend.domain.serving import Endpoint, ServedModel, Stage
 from backend.domain.steps import Step
 from backend.domain.tuning import Trial, TuningJob
+from backend.services.exports import event_document
 
 Document = dict[str, Any]
 Answer = tuple[Any, str, int]
@@ -233,19 +233,6 @@ def example_document(example: HardExample) -> Document:
         "stage": example.stage.value,
         "at": time_text(example.at),
         "by": example.by,
-    }
-
-
-def event_document(event: AuditEvent) -> Document:
-    return {
-        "at": time_text(event.at),
-        "actor": event.actor,
-        "action": event.action,
-        "subject": event.subject,
-        "outcome": event.outcome,
-        "before": dict(event.before),
-        "after": dict(event.after),
-        "correlation": event.correlation,
     }
 
 

@@ -6,11 +6,12 @@ from argparse import Namespace
 from dataclasses import asdict
 
 from backend.bootstrap import Backend
-from backend.cli.documents import Answer, Document, event_document, served_document, table
+from backend.cli.documents import Answer, Document, served_document, table
 from backend.cli.serving import deployed
 from backend.domain.drift import told
 from backend.domain.serving import Stage
 from backend.errors import InvalidInputError
+from backend.services.exports import event_document
 from backend.services.guarding import Guarded
 
 

@@ -6,10 +6,30 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from typing import Any, Final
 
 from backend.domain.audit import AuditEvent
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def event_document(event: AuditEvent) -> dict[str, Any]:
+    """The event as JSON values."""
+    return {
+        "at": event.at.isoformat(timespec="milliseconds"),
+        "actor": event.actor,
+        "action": event.action,
+        "subject": event.subject,
+        "outcome": event.outcome,
+        "before": dict(event.before),
+        "after": dict(event.after),
+        "correlation": event.correlation,
+    }
+
+
+def events_json(events: Sequence[AuditEvent]) -> str:
+    """An array of what `audit --json` prints."""
+    return json.dumps([event_document(event) for event in events], indent=1)
 
 
 def events_csv(events: Sequence[AuditEvent]) -> str:
