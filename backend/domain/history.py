@@ -57,7 +57,7 @@ def eras(history: Sequence[Deployment], deletions: Sequence[AuditEvent], standin
             by=deployment.requested_by,
             deployment=deployment.id,
         )
-        for deployment, then in zip(ordered, found_serving, strict=True)
+        for deployment, then in zip(ordered, found_serving, strict=False)
         if deployment.outcome.is_good
         or (deployment.outcome is Outcome.INTERRUPTED and _model(deployment) == then != deployment.previous)
     ]
@@ -68,7 +68,7 @@ def eras(history: Sequence[Deployment], deletions: Sequence[AuditEvent], standin
     ]
     found: list[Era] = []
     for change in sorted(changes, key=lambda era: era.since):
-        if found and found[-1].model == change.model:
+        if change.model == (found[-1].model if found else None):
             continue
         if found:
             found[-1] = replace(found[-1], until=change.since)

@@ -5,23 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import backend.cli as cli
-from backend.adapters.local.endpoint_folder import EndpointFolder
-from backend.adapters.local.endpoint_look import request_for
 from backend.adapters.local.endpoints import LocalEndpoints
-from backend.adapters.triton.archive import read_archive
-from backend.adapters.triton.client import TritonClient
 from backend.adapters.triton.load import TritonLoad
-from backend.adapters.triton.server import HOST
 from backend.domain.audit import AuditEvent, AuditFilter
 from backend.domain.drift import DRIFTED, IN_STEP, told
 from backend.domain.promotion import DeploymentKind, Outcome
 from backend.domain.registry import Approval
 from backend.domain.serving import EndpointStatus, ServedModel, Stage
+from tests.contract.meddling import Meddler
 from tests.contract.serving_platforms import SERVING_ENV
 from tests.fakes.backend import World, make_world
 
@@ -30,46 +25,11 @@ pytestmark = pytest.mark.triton
 STAGE = Stage.PROD
 
 
-class Meddler:
-    """Somebody who talks to the stage's Triton directly."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.folder = EndpointFolder(world.home.root, STAGE)
-        ports = self.folder.ports()
-        assert ports is not None
-        self.client = TritonClient(http_address=f"{HOST}:{ports.http}", grpc_address=f"{HOST}:{ports.grpc}")
-
-    def load_version(self, number: int) -> None:
-        version = self.world.backend.registry.get(number)
-        archive = read_archive(self.world.backend.registry.fetch_archive(version), sha256=version.sha256)
-        self.folder.repository.install(archive, number)
-        wanted = self.folder.wanted()
-        assert wanted is not None
-        self.client.load(
-            "mnist",
-            request_for(_other(wanted, ServedModel(version=number, sha256=version.sha256), archive.onnx_sha256)),
-        )
-
-    def load_bare(self) -> None:
-        """As by `curl -X POST .../v2/repository/models/mnist/load`: whatever lies there, as its config.pbtxt says."""
-        status, body = self.client._call("POST", "/v2/repository/models/mnist/load", 30.0)
-        assert status == 200, body
-
-    def load_other_configuration(self) -> None:
-        wanted = self.folder.wanted()
-        assert wanted is not None
-        config = {**wanted.config, "instance_group": [{"count": 1, "kind": "KIND_CPU"}]}
-        self.client.load("mnist", request_for(_other(wanted, wanted.model, wanted.onnx_sha256, config)))
-
-    def change_file(self) -> None:
-        file = self.folder.repository.model_file(1)
-        file.chmod(0o644)
-        file.write_bytes(file.read_bytes()[:-10])
-
-
-def _other(wanted: Any, model: ServedModel, onnx_sha256: str, config: Any = None) -> Any:
-    return type(wanted)(model=model, onnx_sha256=onnx_sha256, config=config or wanted.config, since=wanted.since)
+def load_version(world: World, number: int) -> None:
+    """By somebody who knows how, and asks nobody."""
+    version = world.backend.registry.get(number)
+    model = ServedModel(version=number, sha256=version.sha256)
+    Meddler(world.home.root, STAGE).load(model, world.backend.registry.fetch_archive(version))
 
 
 @pytest.fixture
@@ -105,7 +65,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 8.0) -> None:
 def test_another_version_is_seen_at_once_recorded_by_the_runner_and_restored(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Meddler(world).load_version(2)
+    load_version(world, 2)
 
     endpoint = world.backend.serving.describe(STAGE)
     assert endpoint.status is EndpointStatus.IN_SERVICE
@@ -133,7 +93,7 @@ def test_another_version_is_seen_at_once_recorded_by_the_runner_and_restored(
 
 
 def test_a_version_that_was_loaded_by_hand_is_accepted_by_promoting_it(world: World) -> None:
-    Meddler(world).load_version(2)
+    load_version(world, 2)
 
     done = world.backend.guard.accept(STAGE, actor=world.backend.actor)
 
@@ -147,7 +107,7 @@ def test_a_version_that_was_loaded_by_hand_is_accepted_by_promoting_it(world: Wo
 
 
 def test_a_bare_load_is_a_drift_although_the_model_is_the_same(world: World) -> None:
-    Meddler(world).load_bare()
+    Meddler(world.home.root, STAGE).load_bare()
 
     endpoint = world.backend.serving.describe(STAGE)
     assert endpoint.served is None
@@ -157,7 +117,7 @@ def test_a_bare_load_is_a_drift_although_the_model_is_the_same(world: World) -> 
 
 
 def test_another_configuration_is_a_drift_and_restored(world: World) -> None:
-    Meddler(world).load_other_configuration()
+    Meddler(world.home.root, STAGE).configure(instance_group=[{"count": 1, "kind": "KIND_CPU"}])
 
     assert told(world.backend.serving.describe(STAGE).drift) == "instances: should be 2, is 1"
     assert "That is not a version to accept" in world.backend.guard.why_not_accept(
@@ -168,7 +128,7 @@ def test_another_configuration_is_a_drift_and_restored(world: World) -> None:
 
 
 def test_a_changed_file_is_a_drift_and_restored_from_the_registry(world: World) -> None:
-    Meddler(world).change_file()
+    Meddler(world.home.root, STAGE).change_file()
 
     assert "model file on disk" in told(world.backend.serving.describe(STAGE).drift)
     done = world.backend.guard.restore(STAGE, actor=world.backend.actor)
