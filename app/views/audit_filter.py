@@ -26,7 +26,6 @@ _NOTHING: Final[Mapping[str, Any]] = {
     "audit_what": [],
     "audit_outcome": [],
     "audit_period": "All time",
-    "audit_correlation": "",
 }
 
 
@@ -42,9 +41,13 @@ def chosen_filter() -> AuditFilter:
             width=230,
             on_change=first_page,
         )
-        who = _several("Who", "audit_who", words.actors, 180)
-        what = _several("What", "audit_what", words.actions, 210)
-        outcomes = _several("Outcome", "audit_outcome", words.outcomes, 210)
+        who = _several("Who", "audit_who", words.actors, 160)
+        what = _several("What", "audit_what", words.actions, 190)
+        # Effects and deployments end in words of their own, which people read as the same: 'failed' and 'Failed'.
+        by_word: dict[str, list[str]] = {}
+        for outcome in words.outcomes:
+            by_word.setdefault(LOOKS[outcome].word if outcome in LOOKS else outcome, []).append(outcome)
+        outcomes = _several("Outcome", "audit_outcome", sorted(by_word), 190)
         period = st.selectbox(
             "When",
             list(PERIODS),
@@ -53,23 +56,14 @@ def chosen_filter() -> AuditFilter:
             width=140,
             on_change=first_page,
         )
-        correlation = st.text_input(
-            "Correlation id",
-            key="audit_correlation",
-            bind="query-params",
-            placeholder="all of one request",
-            width=170,
-            on_change=first_page,
-        )
     span = PERIODS[period]
     return AuditFilter(
         actors=tuple(who),
         actions=tuple(what),
-        outcomes=tuple(outcomes),
+        outcomes=tuple(outcome for word in outcomes for outcome in by_word[word]),
         text=(text or "").strip(),
         # To the minute, so that the same question is asked again and not one of its own at each look.
         since=None if span is None else datetime.now(UTC).replace(second=0, microsecond=0) - span,
-        correlation=(correlation or "").strip(),
     )
 
 
@@ -97,7 +91,6 @@ def audit_command(wanted: AuditFilter) -> str:
         words += [word for value in values for word in (option, value)]
     words += ["--text", wanted.text] if wanted.text else []
     words += ["--since", wanted.since.isoformat()] if wanted.since else []
-    words += ["--correlation", wanted.correlation] if wanted.correlation else []
     return shlex.join(words)
 
 
@@ -109,6 +102,5 @@ def _several(label: str, key: str, options: Sequence[str], width: int) -> list[s
         bind="query-params",
         placeholder="any",
         width=width,
-        format_func=lambda word: LOOKS[word].word if word in LOOKS else word,
         on_change=first_page,
     )

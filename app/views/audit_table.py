@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 import streamlit as st
 from streamlit.column_config import TextColumn
@@ -13,6 +15,10 @@ from app.components.plain_table import plain_table
 from app.components.relative_time import exact_utc, relative
 from app.components.status_badge import LOOKS, status_badge, status_cell, status_column
 from backend.domain.audit import AuditEvent, changes
+
+_LAST: Final = ("sha256", "deployment", "differences")
+"""What says little at a glance."""
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def audit_table(events: Sequence[AuditEvent], *, key: str) -> AuditEvent | None:
@@ -28,14 +34,14 @@ def audit_table(events: Sequence[AuditEvent], *, key: str) -> AuditEvent | None:
         placeholder="",
         alt="Events",
         column_config={
-            "When": TextColumn(width=95, pinned=True),
-            "UTC": TextColumn(width=150),
-            "Who": TextColumn(width=90),
-            "What": TextColumn(width=90),
-            "To what": TextColumn(width=190),
-            "Outcome": status_column("Outcome", width=130),
-            "Before → after": TextColumn(width=330),
-            "Correlation": TextColumn(width=95),
+            "When": TextColumn(width=90, pinned=True),
+            "Who": TextColumn(width=80),
+            "What": TextColumn(width=80),
+            "To what": TextColumn(width=140),
+            "Outcome": status_column("Outcome", width=120),
+            "Before → after": TextColumn(width=290),
+            "UTC": TextColumn(width=145),
+            "Correlation": TextColumn(width=90),
         },
     )["selection"]
     rows: list[int] = selection["rows"]
@@ -67,7 +73,7 @@ def event_card(event: AuditEvent) -> None:
                     navigation.AUDIT.file,
                     label=f"All of {event.correlation}",
                     icon=":material/link:",
-                    query_params={"audit_correlation": event.correlation},
+                    query_params={"audit_text": event.correlation},
                     width="content",
                 )
             if deployment := str(event.after.get("deployment", "")):
@@ -81,21 +87,28 @@ def event_card(event: AuditEvent) -> None:
 
 
 def told_changes(event: AuditEvent) -> str:
-    """`version 1 → 2; approval PendingManualApproval → Approved`"""
-    return "; ".join(f"{name} {_text(old)} → {_text(new)}" for name, (old, new) in changes(event).items())
+    """`version 1 → 2; approval PendingManualApproval → Approved`; digests by their first letters."""
+    found = changes(event)
+    names = sorted(found, key=lambda name: name in _LAST)
+    return "; ".join(f"{name} {_short(found[name][0])} → {_short(found[name][1])}" for name in names)
 
 
 def _row(event: AuditEvent, now: datetime) -> dict[str, object]:
     return {
         "When": relative(event.at, now),
-        "UTC": f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
         "Who": event.actor,
         "What": event.action,
         "To what": event.subject,
         "Outcome": status_cell(event.outcome) if event.outcome in LOOKS else [event.outcome],
         "Before → after": told_changes(event),
+        "UTC": f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
         "Correlation": event.correlation,
     }
+
+
+def _short(value: object) -> str:
+    text = _text(value)
+    return text[:12] if _DIGEST.fullmatch(text) else text
 
 
 def _text(value: object) -> str:
