@@ -13,6 +13,7 @@ from backend.adapters.local.audit import LocalAuditLog
 from backend.adapters.local.database import Database
 from backend.adapters.local.deployments import LocalDeployments
 from backend.adapters.local.endpoints import LocalEndpoints
+from backend.adapters.local.evaluations import LocalEvaluations
 from backend.adapters.local.hard_examples import LocalHardExamples
 from backend.adapters.local.home import Home
 from backend.adapters.local.job_store import JobStore
@@ -160,7 +161,7 @@ def assemble(
         registration=registration,
         promotion=promotion,
         guard=Guard(serving, registry, promotion, audit, auditor),
-        evidence=EvidenceService(promotion, deployments, registry, serving, audit, _now),
+        evidence=EvidenceService(promotion, deployments, registry, serving, audit, LocalEvaluations(home), _now),
         prediction=PredictionService(serving, examples, auditor, _now),
         endpoints=Endpoints(serving, load, auditor),
         quickstart=Quickstart(

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import navigation, record_queries, theme
 from app.components.command_line import command_line
+from app.components.digit_image import digit_image
 from app.components.empty_state import empty_state_link
 from app.components.plain_table import plain_table
 from app.components.status_badge import status_badge
@@ -27,6 +28,12 @@ def section_card(section: Section, number: int) -> None:
             plain_table((), section.facts, key=f"facts_{number}", alt=section.title)
         if section.columns:
             plain_table(section.columns, section.rows, key=f"rows_{number}", alt=section.title)
+        if section.images:
+            with st.container(horizontal=True, gap="small"):
+                for picture in section.images:
+                    with st.container(width=72, gap=None):
+                        digit_image(picture.pixels, alt=picture.told, width=64)
+                        st.caption(picture.told)
 
 
 def whole(evidence: Evidence) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from backend.domain.evaluation import Evaluation
-from backend.domain.evidence import Evidence
+from backend.domain.evidence import Compared, Evidence
 from backend.domain.jobs import TrainingJob
 from backend.domain.loadtest import LoadPlan, LoadResult
 from backend.domain.prediction import HardExample
@@ -195,8 +195,30 @@ def evidence_document(evidence: Evidence) -> Document:
             "at": time_text(decision.at),
             "comment": decision.comment,
         },
+        "comparisons": [_comparison_document(compared) for compared in evidence.comparisons],
         "events": [event_document(event) for event in evidence.events],
         "at": time_text(evidence.at),
+    }
+
+
+def _comparison_document(compared: Compared) -> Document:
+    verdict = compared.verdict
+    return {
+        "data": compared.kind.value,
+        "data_sha256": compared.data_sha256,
+        "n": verdict.pair.n,
+        "fixed": verdict.pair.fixed,
+        "broken": verdict.pair.broken,
+        "p_value": verdict.p_value,
+        "ci": list(verdict.interval),
+        "verdict": verdict.finding.value,
+        "images": {
+            name: [
+                {"place": image.place, "label": image.label, "before": image.before, "after": image.after}
+                for image in images
+            ]
+            for name, images in (("fixed", compared.fixed), ("broken", compared.broken))
+        },
     }
 
 

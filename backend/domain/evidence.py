@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from backend.domain.audit import AuditEvent
+from backend.domain.predictions import DataKind
 from backend.domain.promotion import Deployment
 from backend.domain.registry import ModelVersion
+from backend.domain.statistics import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +21,32 @@ class Decision:
     by: str
     at: datetime
     comment: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangedImage:
+    """An image that just one of the two reads right: its place in the data, what it shows, and what each said.
+
+    `pixels` are its 784 bytes (28 x 28, ink bright), none where the images were not kept.
+    """
+
+    place: int
+    label: int
+    before: int
+    after: int
+    pixels: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """The version against the one it replaced, on one set of images; `fixed` and `broken` are the first few of each."""
+
+    kind: DataKind
+    data_name: str
+    data_sha256: str
+    verdict: Verdict
+    fixed: tuple[ChangedImage, ...]
+    broken: tuple[ChangedImage, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,5 +61,6 @@ class Evidence:
     version: ModelVersion | None
     previous: ModelVersion | None
     decision: Decision | None
+    comparisons: Sequence[Compared]
     events: Sequence[AuditEvent]
     at: datetime

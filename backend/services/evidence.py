@@ -15,8 +15,10 @@ from backend.errors import NotFoundError
 from backend.ports.audit import AuditLog
 from backend.ports.clock import Clock
 from backend.ports.deployments import DeploymentStore
+from backend.ports.evaluations import EvaluationStore
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
+from backend.services.evidence_comparison import compare
 from backend.services.promotion import Promotion
 
 _ALL = 100_000
@@ -31,6 +33,7 @@ class EvidenceService:
         registry: ModelRegistry,
         serving: ServingPlatform,
         audit: AuditLog,
+        evaluations: EvaluationStore,
         clock: Clock,
     ) -> None:
         self._promotion = promotion
@@ -38,17 +41,20 @@ class EvidenceService:
         self._registry = registry
         self._serving = serving
         self._audit = audit
+        self._evaluations = evaluations
         self._clock = clock
 
     def of(self, deployment_id: str) -> Evidence:
         """All that is known about the deployment. Raises `NotFoundError`."""
         deployment = self._promotion.settle(self._deployments.get(deployment_id))
-        previous = deployment.previous
+        version = self._version(deployment.version)
+        previous = self._version(deployment.previous.version) if deployment.previous else None
         return Evidence(
             deployment=deployment,
-            version=self._version(deployment.version),
-            previous=self._version(previous.version) if previous else None,
+            version=version,
+            previous=previous,
             decision=self._decision(deployment),
+            comparisons=compare(self._evaluations, version, previous) if version and previous else (),
             events=self._events(deployment),
             at=self._clock(),
         )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 from typing import Final
 
-from backend.domain.evidence import Evidence
-from backend.services.evidence_sections import Section, exact, headline, sections
+from PIL import Image
 
+from backend.domain.evidence import Evidence
+from backend.services.evidence_sections import Picture, Section, exact, headline, sections
+
+_SIDE: Final = 28
 _STYLE: Final = """
 :root { color-scheme: light dark; --line: light-dark(#d9dde6, #333b4a); --quiet: light-dark(#5d6479, #a3adbf); }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2.5rem auto; padding: 0 1.25rem; }
@@ -18,6 +23,8 @@ table { border-collapse: collapse; width: 100%; } .wide { overflow-x: auto; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line);
   overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 th { font-weight: 600; } td:first-child { white-space: nowrap; }
+.images { display: flex; flex-wrap: wrap; gap: .75rem; } figure { margin: 0; text-align: center; font-size: .8rem; }
+figure img { width: 56px; height: 56px; image-rendering: pixelated; border-radius: 4px; display: block; }
 @media print { body { margin: 0; max-width: none; font-size: 11px; } h2, tr { break-inside: avoid; } }
 """
 
@@ -46,7 +53,18 @@ def _section(section: Section) -> str:
         parts.append(_table((), section.facts))
     if section.columns:
         parts.append(_table(section.columns, section.rows))
+    if section.images:
+        parts.append(f'<div class="images">{"".join(map(_figure, section.images))}</div>')
     return "\n".join(parts)
+
+
+def _figure(picture: Picture) -> str:
+    """Within the file, as data."""
+    file = io.BytesIO()
+    Image.frombytes("L", (_SIDE, _SIDE), picture.pixels).save(file, "PNG", optimize=True)
+    data = b64encode(file.getvalue()).decode()
+    told = escape(picture.told)
+    return f'<figure><img src="data:image/png;base64,{data}" alt="{told}"><figcaption>{told}</figcaption></figure>'
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

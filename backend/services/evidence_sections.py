@@ -8,13 +8,19 @@ from datetime import UTC, datetime
 from typing import Final
 
 from backend.domain.audit import changes
-from backend.domain.evidence import Evidence
+from backend.domain.evidence import Compared, Evidence
 from backend.domain.gates import GateStatus
+from backend.domain.predictions import DataKind
 from backend.domain.promotion import Deployment, DeploymentKind, Outcome
 from backend.domain.registry import ModelVersion
 from backend.domain.serving import ServedModel
 
 NONE: Final = "–"
+_KINDS: Final = {
+    DataKind.TEST: "Test set",
+    DataKind.FREEHAND: "Drawings",
+    DataKind.HARD_EXAMPLES: "Hard examples",
+}
 _VERBS: Final = {
     DeploymentKind.PROMOTE: "promotion",
     DeploymentKind.ROLLBACK: "rollback",
@@ -23,14 +29,23 @@ _VERBS: Final = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Picture:
+    """An image by its 784 bytes (28 x 28, ink bright), and what is to be seen on it."""
+
+    pixels: bytes
+    told: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Section:
-    """A title with one sentence, then facts by their labels, then a table. All of it plain text, never markup."""
+    """A title with one sentence, then facts by their labels, then a table, then images. Plain text, never markup."""
 
     title: str
     sentence: str = ""
     facts: Sequence[tuple[str, str]] = ()
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
+    images: Sequence[Picture] = ()
 
 
 def headline(evidence: Evidence) -> str:
@@ -42,8 +57,10 @@ def headline(evidence: Evidence) -> str:
 
 def sections(evidence: Evidence) -> Sequence[Section]:
     """In the order in which somebody who doubts would ask."""
-    found = [_what(evidence), _gates(evidence.deployment), _models(evidence), _probe(evidence.deployment)]
-    return [*found, _steps(evidence.deployment), _events(evidence)]
+    deployment = evidence.deployment
+    found = [_what(evidence), _gates(deployment), _models(evidence), _statistics(evidence)]
+    found += [section for compared in evidence.comparisons for section in _changed(compared)]
+    return [*found, _probe(deployment), _steps(deployment), _events(evidence)]
 
 
 def _what(evidence: Evidence) -> Section:
@@ -107,6 +124,50 @@ def _models(evidence: Evidence) -> Section:
         columns=("", *(f"v{model.version}" for model in found)) if found else (),
         rows=[(label, *(read(model) for model in found)) for label, read in _MEASURES] if found else (),
     )
+
+
+def _statistics(evidence: Evidence) -> Section:
+    """Exact McNemar on each set of images that both versions answered."""
+    title = "Statistics"
+    if evidence.previous is None or evidence.version is None:
+        return Section(title=title, sentence="There is nothing to compare with.")
+    if evidence.version.sha256 == evidence.previous.sha256:
+        return Section(title=title, sentence="The two are the same archive.")
+    if not evidence.comparisons:
+        return Section(title=title, sentence="The two were not evaluated on the same images.")
+    names = f"v{evidence.version.version}", f"v{evidence.previous.version}"
+    return Section(
+        title=title,
+        columns=("Images", "Verdict", "Fixed", "Broken", "p", "Difference, 95 % interval"),
+        rows=[
+            (
+                f"{_KINDS[compared.kind]}: {compared.verdict.pair.n:,} of {compared.data_name}",
+                compared.verdict.sentence(*names),
+                f"{compared.verdict.pair.fixed:,}",
+                f"{compared.verdict.pair.broken:,}",
+                f"{compared.verdict.p_value:.4g}",
+                f"{100 * compared.verdict.pair.difference:+.2f} points "
+                f"({100 * compared.verdict.interval[0]:+.2f} to {100 * compared.verdict.interval[1]:+.2f})",
+            )
+            for compared in evidence.comparisons
+        ],
+    )
+
+
+def _changed(compared: Compared) -> Sequence[Section]:
+    """Which images changed; none where none did, or where their pixels were not kept."""
+    pair = compared.verdict.pair
+    return [
+        Section(
+            title=f"Images {verb}: {_KINDS[compared.kind].lower()}",
+            sentence=f"{len(changed):,} of {count:,}, with the label, what was said before and what is now.",
+            images=[
+                Picture(pixels=image.pixels, told=f"{image.label}: {image.before} → {image.after}") for image in changed
+            ],
+        )
+        for verb, count, changed in (("fixed", pair.fixed, compared.fixed), ("broken", pair.broken, compared.broken))
+        if changed and all(image.pixels for image in changed)
+    ]
 
 
 def _accuracy(model: ModelVersion) -> str:

@@ -80,6 +80,7 @@ class TestDrift:
         assert told["version"] == ("1", "2")
         assert told["archive"] == (wanted.sha256[:12], other.sha256[:12])
         assert bench.platform.predict(STAGE, canary_images()).version == 2
+        assert bench.platform.measure(STAGE).version == 2
 
     @pytest.mark.parametrize("version", [1, 2])
     def test_deploying_either_of_the_two_ends_it(self, bench: Bench, tmp_path: Path, version: int) -> None:

@@ -61,6 +61,7 @@ class FakeServing:
         """Somebody loads the archive past all deployments."""
         endpoint = self._endpoints[stage]
         self._sessions[stage] = _session(read_archive(archive, sha256=model.sha256))
+        self._latencies[stage] = []
         self._endpoints[stage] = replace(endpoint, served=model, drift=_differences(endpoint.wanted, model))
 
     def deploy(self, stage: Stage, target: ServedModel, archive: Path, report: Report) -> Endpoint:

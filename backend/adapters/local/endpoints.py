@@ -126,7 +126,8 @@ class LocalEndpoints:
     def measure(self, stage: Stage) -> EndpointMetrics:
         ports, wanted = self._up(stage)
         page = read_page(f"{HOST}:{ports.metrics}", timeout_s=_LOOK_TIMEOUT_S)
-        return parse_metrics(page, version=wanted.version, at=self._clock())
+        served = _look(EndpointFolder(self._home, stage), wanted, ports).served or wanted.model
+        return parse_metrics(page, version=served.version, at=self._clock())
 
     def delete(self, stage: Stage) -> None:
         folder = EndpointFolder(self._home, stage)
@@ -164,7 +165,7 @@ class LocalEndpoints:
         if folder.wanted() is not None and not is_held(folder.lock):
             self._spawn_runner(folder, stage)
 
-    def _up(self, stage: Stage) -> tuple[Ports, ServedModel]:
+    def _up(self, stage: Stage) -> tuple[Ports, Wanted]:
         """Where the stage's server listens and what it should serve. Raises `EndpointUnavailableError` when down."""
         folder = EndpointFolder(self._home, stage)
         ports, wanted = folder.ports(), folder.wanted()
@@ -173,7 +174,7 @@ class LocalEndpoints:
         status = folder.status() if is_held(folder.lock) else None
         if status is None or not status.takes_loads:  # whoever answers at that address, it is not our server
             raise EndpointUnavailableError(f"'{stage.value}' is down. {explain(status)}")
-        return ports, wanted.model
+        return ports, wanted
 
     def _answers(self, folder: EndpointFolder, wanted: Wanted) -> bool:
         """Whether what is wanted serves as it was deployed, and passes the examination."""

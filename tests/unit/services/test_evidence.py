@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -10,16 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from backend.adapters.local.evaluations import LocalEvaluations
+from backend.cli.documents import evidence_document
 from backend.domain.gates import GateResult, GateStatus, Override
 from backend.domain.identity import Actor, Role
 from backend.domain.origin import Origin
+from backend.domain.predictions import PIXELS, DataKind, LabelledImages, Predictions
 from backend.domain.promotion import Outcome
 from backend.domain.registry import Approval
 from backend.domain.serving import Stage
 from backend.errors import NotFoundError
 from backend.services.evidence_html import evidence_html
 from backend.services.evidence_sections import headline, sections
-from tests.fakes.backend import World, make_world
+from tests.fakes.backend import NOON, World, make_world
 from tests.fakes.load import FakeLoad
 from tests.fakes.serving import FakeServing
 
@@ -136,7 +140,7 @@ def test_the_file_says_all_of_it_and_needs_nothing_from_anywhere(world: World) -
         assert said in text, said
     assert _Text.tags(page) <= {
         *("html", "head", "meta", "title", "style", "body", "h1", "h2", "p"),
-        *("div", "table", "thead", "tbody", "tr", "th", "td"),
+        *("div", "table", "thead", "tbody", "tr", "th", "td", "figure", "img", "figcaption"),
     }
     assert not re.search(r"(src=|href=|url\(|@import)", page)
 
@@ -192,3 +196,63 @@ class _Text(HTMLParser):
         parser = cls()
         parser.feed(page)
         return parser.seen
+
+
+def evaluated(world: World, version: int, said: str, labels: str = "0123456789" * 3) -> None:
+    """The version read the images as `said`; each image is full of its own place's brightness."""
+    images = LabelledImages(
+        name="mnist",
+        images=b"".join(bytes([place]) * PIXELS for place in range(len(labels))),
+        labels=bytes(map(int, labels)),
+    )
+    store = LocalEvaluations(world.home)
+    store.save_data(images)
+    store.save(
+        Predictions(
+            archive_sha256=world.backend.registry.get(version).sha256,
+            kind=DataKind.TEST,
+            data_name="mnist",
+            data_sha256=images.sha256,
+            at=NOON,
+            labels=images.labels,
+            predicted=bytes(map(int, said)),
+            probabilities=array("f", [0.1] * 10 * len(labels)),
+        )
+    )
+
+
+class TestComparison:
+    def test_the_images_that_changed_are_in_evidence_file_and_document(self, world: World) -> None:
+        world.backend.promotion.promote(STAGE, 1, actor=ADA)
+        done = world.backend.promotion.promote(STAGE, 2, actor=ADA)
+        digits = "0123456789"
+        evaluated(world, 1, "1123456789" + digits + "0123456780")  # wrong at 0 and 29
+        evaluated(world, 2, "0123456789" + "0123456389" + "0123456780")  # wrong at 17 and 29
+        evidence = world.backend.evidence.of(done.id)
+
+        (compared,) = evidence.comparisons
+        assert (compared.verdict.pair.fixed, compared.verdict.pair.broken, compared.verdict.pair.n) == (1, 1, 30)
+        (fixed,), (broken,) = compared.fixed, compared.broken
+        assert (fixed.place, fixed.label, fixed.before, fixed.after) == (0, 0, 1, 0)
+        assert (broken.place, broken.label, broken.before, broken.after) == (17, 7, 7, 3)
+        assert broken.pixels == bytes([17]) * PIXELS
+        page = evidence_html(evidence)
+        assert "7: 7 → 3" in page
+        assert page.count('<img src="data:image/png;base64,') == 2
+        document = evidence_document(evidence)["comparisons"][0]
+        assert (document["fixed"], document["broken"], document["n"]) == (1, 1, 30)
+        assert document["images"]["broken"] == [{"place": 17, "label": 7, "before": 7, "after": 3}]
+        assert document["p_value"] == 1.0
+
+    def test_versions_without_a_common_set_say_so(self, world: World) -> None:
+        world.backend.promotion.promote(STAGE, 1, actor=ADA)
+        done = world.backend.promotion.promote(STAGE, 2, actor=ADA)
+        evaluated(world, 2, "0123456789" * 3)
+        evaluated(world, 1, "0123456789" * 2, labels="0123456789" * 2)
+        evidence = world.backend.evidence.of(done.id)
+        assert evidence.comparisons == ()
+        assert "The two were not evaluated on the same images." in evidence_html(evidence)
+
+    def test_the_first_deployment_has_nothing_to_compare_with(self, world: World) -> None:
+        done = world.backend.promotion.promote(STAGE, 1, actor=ADA)
+        assert "There is nothing to compare with." in evidence_html(world.backend.evidence.of(done.id))
