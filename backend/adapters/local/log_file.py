@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +44,10 @@ def write_log(path: Path) -> None:
 
 
 class _Quiet(logging.FileHandler):
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):  # of opening the file; of writing to it, the one below
+            super().emit(record)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
         """A full disk must not turn every log line into a traceback."""
 
