@@ -31,5 +31,5 @@ def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, key: s
 
 
 def escaped(text: str) -> str:
-    """The text as Markdown that reads as the text itself, on one line."""
+    """The text as Markdown that reads as the text itself, on one line. A web address in it can be followed."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

@@ -21,8 +21,8 @@ h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2r
 p, .id { color: var(--quiet); margin: 0 0 .75rem; }
 table { border-collapse: collapse; width: 100%; } .wide { overflow-x: auto; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line);
-  overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
-th { font-weight: 600; } td:first-child { white-space: nowrap; }
+  overflow-wrap: break-word; font-variant-numeric: tabular-nums; }
+th { font-weight: 600; } .facts td { overflow-wrap: anywhere; } .facts td:first-child { width: 11rem; }
 .images { display: flex; flex-wrap: wrap; gap: .75rem; } figure { margin: 0; text-align: center; font-size: .8rem; }
 figure img { width: 56px; height: 56px; image-rendering: pixelated; border-radius: 4px; display: block; }
 @media print { body { margin: 0; max-width: none; font-size: 11px; } h2, tr { break-inside: avoid; } }
@@ -70,7 +70,8 @@ def _figure(picture: Picture) -> str:
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = f"<thead>{_row('th', columns)}</thead>" if columns else ""
     body = "".join(_row("td", row) for row in rows)
-    return f'<div class="wide"><table>{head}<tbody>{body}</tbody></table></div>'
+    kind = "wide" if columns else "wide facts"
+    return f'<div class="{kind}"><table>{head}<tbody>{body}</tbody></table></div>'
 
 
 def _row(tag: str, cells: Sequence[str]) -> str:
