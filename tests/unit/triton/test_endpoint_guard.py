@@ -13,7 +13,7 @@ from backend.adapters.local.endpoint_look import look
 from backend.adapters.local.endpoint_runner import EndpointRunner
 from backend.domain.audit import AuditEvent
 from backend.domain.drift import DRIFTED, IN_STEP
-from backend.domain.serving import Stage
+from backend.domain.serving import ServedModel, Stage
 from backend.errors import StoreError
 from tests.fakes.triton_server import DIGEST, MODEL, NOON, OTHER, WANTED, Server, install_wanted
 
@@ -125,3 +125,15 @@ def test_an_event_that_could_not_be_kept_is_tried_again(folder: EndpointFolder, 
     for _ in range(3):
         guard.note(look(folder, WANTED, server.client).drift, server.client)
     assert len(tried) == 2
+
+
+@pytest.mark.parametrize("serves", [MODEL, None])
+def test_what_is_over_when_it_is_looked_at_again_is_not_recorded(
+    folder: EndpointFolder, server: Server, events: list[AuditEvent], serves: ServedModel | None
+) -> None:
+    """A deployment ended, or the server was started again, between the look and the lock."""
+    server.serves = OTHER
+    stale = look(folder, WANTED, server.client).drift
+    server.serves = serves
+    EndpointGuard(folder, Stage.STAGING, events.append, lambda: NOON).note(stale, server.client)
+    assert (events, folder.drifting()) == ([], "")
