@@ -84,13 +84,13 @@ class TestDrift:
 
     @pytest.mark.parametrize("version", [1, 2])
     def test_deploying_either_of_the_two_ends_it(self, bench: Bench, tmp_path: Path, version: int) -> None:
-        deploy(bench, tmp_path, 1)
-        path = archives.good_archive(tmp_path / "other.tar.gz", sharpness=2.0)
+        wanted = deploy(bench, tmp_path, 1)
+        path = archives.good_archive(tmp_path / "archive-2.tar.gz", sharpness=2.0)
         bench.load_past(STAGE, served_from(2, path), path)
+        target, file = {1: (wanted, tmp_path / "archive-1.tar.gz"), 2: (served_from(2, path), path)}[version]
 
-        target = deploy(bench, tmp_path, version, sharpness=float(version))
+        endpoint = bench.platform.deploy(STAGE, target, file, ignore)
 
-        endpoint = bench.platform.describe(STAGE)
         assert (endpoint.status, endpoint.wanted, endpoint.served) == (EndpointStatus.IN_SERVICE, target, target)
         assert endpoint.in_step
 
