@@ -14,6 +14,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count as count_from
 from itertools import cycle
@@ -56,7 +57,9 @@ class TritonLoad:
             now = time.monotonic()
             return now if now < end else None
 
-        return asyncio.run(_load(url, plan.concurrency, due, progress, []))
+        # In a thread of its own: the caller's may have a loop that runs, as a notebook's has.
+        with ThreadPoolExecutor(max_workers=1) as alone:
+            return alone.submit(asyncio.run, _load(url, plan.concurrency, due, progress, [])).result()
 
     @contextmanager
     def stream(self, url: str, per_second: float) -> Iterator[Sequence[Shot]]:
