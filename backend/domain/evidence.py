@@ -53,8 +53,8 @@ class Compared:
 class Evidence:
     """`version` and `previous` are the registry's, None where it does not know them (any more).
 
-    `decision` is None where nobody decided before it began. `events` are the audit's of the same correlation id, and
-    the guard's about it, oldest first; `at` is when this was put together.
+    `decision` is None where nobody decided before it began. `events` are the audit's of the same correlation id, oldest
+    first, and before them the guard's that a restoration answers; `at` is when this was put together.
     """
 
     deployment: Deployment

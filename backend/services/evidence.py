@@ -8,7 +8,7 @@ from datetime import datetime
 from backend.domain.audit import AuditEvent, AuditFilter
 from backend.domain.evidence import Decision, Evidence
 from backend.domain.history import DELETED, Drifted, Era, drifts, era_at, eras
-from backend.domain.promotion import Deployment
+from backend.domain.promotion import Deployment, DeploymentKind
 from backend.domain.registry import ModelVersion
 from backend.domain.serving import Stage
 from backend.errors import NotFoundError
@@ -95,7 +95,12 @@ class EvidenceService:
         return Decision(verb=event.action, by=event.actor, at=event.at, comment=str(event.after.get("comment", "")))
 
     def _events(self, deployment: Deployment) -> Sequence[AuditEvent]:
-        if not deployment.correlation:
-            return ()
-        found = self._audit.list_events(AuditFilter(correlation=deployment.correlation))
-        return list(reversed(found))
+        found: list[AuditEvent] = []
+        if deployment.kind is DeploymentKind.RESTORE:
+            drift = AuditFilter(
+                actions=("drift",), subject=f"stage {deployment.stage.value}", until=deployment.started_at
+            )
+            found += self._audit.list_events(drift, limit=1)
+        if deployment.correlation:
+            found += reversed(self._audit.list_events(AuditFilter(correlation=deployment.correlation)))
+        return found

@@ -88,6 +88,17 @@ def test_an_operator_restores_and_the_record_says_what_it_was(world: World, serv
     assert events[0].correlation == done.correlation != ""
 
 
+def test_the_evidence_of_a_restoration_has_what_it_answers(world: World, serving: FakeServing) -> None:
+    load_past(world, serving, 2)
+    world.backend.audit.append(AuditEvent(at=now(), actor=GUARD, action="drift", subject="stage prod", outcome=DRIFTED))
+    done = world.backend.guard.restore(STAGE, actor=BOB)
+    found = world.backend.evidence.of(done.id).events
+    assert [(event.actor, event.action, event.outcome) for event in found] == [
+        ("guard", "drift", "drifted"),
+        ("bob", "restore", "Succeeded"),
+    ]
+
+
 def test_restoring_what_is_in_step_changes_nothing(world: World) -> None:
     assert world.backend.guard.restore(STAGE, actor=BOB).outcome is Outcome.UNCHANGED
 
