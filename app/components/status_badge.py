@@ -42,6 +42,14 @@ def check_status(ok: bool) -> str:
     return "Ok" if ok else "NotOk"
 
 
+def event_status(outcome: str) -> str:
+    """The status word of an audited effect's outcome; as it is where it is none of ours.
+
+    An effect and a deployment may both fail, or be interrupted; people read these as the same.
+    """
+    return outcome.capitalize() if outcome in ("failed", "interrupted") else outcome
+
+
 def status_badge(status: Enum | str, *, help: str | None = None) -> None:
     """Show a status as a badge; `help` is what it says on hover (ours, not data: it is read as Markdown)."""
     look = look_of(status)
@@ -104,8 +112,6 @@ LOOKS: Final[Mapping[str, Look]] = {
     # how an effect ended that is no deployment
     "done": _look("Done", "check_circle", "\N{CHECK MARK}", "green"),
     "refused": _look("Refused", "block", "\N{CIRCLED DIVISION SLASH}", "orange"),
-    "failed": _look("Failed", "error", "\N{MULTIPLICATION X}", "red"),
-    "interrupted": _look("Interrupted", "power_off", "!", "red"),
     # the guard
     "drifted": _look("Drifted", "sync_problem", "!", "red"),
     "in step": _look("In step", "check_circle", "\N{CHECK MARK}", "green"),

@@ -10,7 +10,7 @@ from typing import Any, Final
 import streamlit as st
 
 from app import record_queries
-from app.components.status_badge import LOOKS
+from app.components.status_badge import LOOKS, event_status
 from backend.domain.audit import AuditFilter
 
 PERIODS: Final[Mapping[str, timedelta | None]] = {
@@ -46,7 +46,8 @@ def chosen_filter() -> AuditFilter:
         # Effects and deployments end in words of their own, which people read as the same: 'failed' and 'Failed'.
         by_word: dict[str, list[str]] = {}
         for outcome in words.outcomes:
-            by_word.setdefault(LOOKS[outcome].word if outcome in LOOKS else outcome, []).append(outcome)
+            status = event_status(outcome)
+            by_word.setdefault(LOOKS[status].word if status in LOOKS else outcome, []).append(outcome)
         outcomes = _several("Outcome", "audit_outcome", sorted(by_word), 190)
         period = st.selectbox(
             "When",

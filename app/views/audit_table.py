@@ -13,7 +13,7 @@ from streamlit.column_config import TextColumn
 from app import navigation, theme
 from app.components.plain_table import plain_table
 from app.components.relative_time import exact_utc, relative
-from app.components.status_badge import LOOKS, status_badge, status_cell, status_column
+from app.components.status_badge import LOOKS, event_status, status_badge, status_cell, status_column
 from backend.domain.audit import AuditEvent, changes
 
 _LAST: Final = ("sha256", "deployment", "differences")
@@ -53,8 +53,8 @@ def event_card(event: AuditEvent) -> None:
     with theme.card("event"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.subheader(f"{event.action.capitalize()} {event.subject}", anchor=False, width="content")
-            if event.outcome in LOOKS:
-                status_badge(event.outcome)
+            if event_status(event.outcome) in LOOKS:
+                status_badge(event_status(event.outcome))
         st.text(f"{event.actor}, {exact_utc(event.at)}")
         changed = changes(event)
         if changed:
@@ -99,7 +99,7 @@ def _row(event: AuditEvent, now: datetime) -> dict[str, object]:
         "Who": event.actor,
         "What": event.action,
         "To what": event.subject,
-        "Outcome": status_cell(event.outcome) if event.outcome in LOOKS else [event.outcome],
+        "Outcome": status_cell(status) if (status := event_status(event.outcome)) in LOOKS else [event.outcome],
         "Before → after": told_changes(event),
         "UTC": f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
         "Correlation": event.correlation,

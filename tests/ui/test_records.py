@@ -72,6 +72,14 @@ class TestAudit:
         else:
             assert shown(app) == subjects
 
+    def test_how_effects_and_deployments_fail_is_one_word(self, world: World) -> None:
+        happened(world, 1, outcome="failed")
+        happened(world, 1, outcome="Failed", subject="stage prod")
+        happened(world, 1, subject="job well")
+        (options,) = [box.options for box in open_page("audit").multiselect if box.key == "audit_outcome"]
+        assert options == ["Done", "Failed"]
+        assert shown(open_page("audit", audit_outcome="Failed")) == ["stage prod", "job job-0"]
+
     def test_the_command_lists_the_same(self, world: World) -> None:
         promoted(world, 1)
         said = texts(open_page("audit", audit_what="promote", audit_text="prod v1"))
