@@ -82,23 +82,27 @@ class EndpointRunner:
                 self._say(RunnerState.STARTING, self._server.last_exit)
                 return _QUICK_BEAT_S
             wanted = self._folder.wanted()
+            if wanted is not None:
+                self._wanted_at = time.monotonic()
+                self._look_after(wanted)
+                return BEAT_S
         except DigitsError as error:
             self._say(RunnerState.FAILED, f"{error.message} {error.hint}".strip())
             return BEAT_S
         except OSError as error:  # a full disk, above all: what serves goes on serving, and the next beat tries again
             self._say(RunnerState.FAILED, f"The endpoint's folder cannot be written: {error}.")
             return BEAT_S
-        if wanted is None:
-            self._say(RunnerState.RUNNING)
-            return self._leave_when_idle()
-        self._wanted_at = time.monotonic()
+        self._say(RunnerState.RUNNING)
+        return self._leave_when_idle()
+
+    def _look_after(self, wanted: Wanted) -> None:
+        """Repair what can be repaired. Raises `StoreError` and `OSError` for what the stage's folder suffers."""
         trouble = self._trouble_with(wanted)
         if not trouble:
             self._say(RunnerState.RUNNING)
             self._tidy_up()
         elif time.monotonic() >= self._retry_at:
             self._repair(trouble)
-        return BEAT_S
 
     def _trouble_with(self, wanted: Wanted) -> str:
         """Why the wanted version is not well, in a sentence; empty when it is."""

@@ -213,20 +213,23 @@ def test_a_server_that_cannot_be_started_is_explained(
     assert state(folder) == (RunnerState.RUNNING, "")
 
 
-@pytest.mark.parametrize("where", ["damaged file", "full disk"])
+@pytest.mark.parametrize("where", ["wanted.json", "intended.json", "drift.json", "full disk"])
 def test_a_healthy_server_goes_on_whatever_its_folder_suffers(
     folder: EndpointFolder, server: Server, beat: Callable[[int], None], where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder.want(WANTED)
     beat(2)
-    if where == "damaged file":
-        (folder.root / "wanted.json").write_text("{ torn")
+    if where.endswith("json"):
+        (folder.root / where).write_text("{ torn")
+        server.serves = OTHER  # a reader of each of them is asked
     else:
         monkeypatch.setattr(server, "keep_running", lambda: (_ for _ in ()).throw(OSError(28, "No space left")))
     beat(2)
     assert state(folder)[0] is RunnerState.FAILED
     assert not {"stop", "kill"} & set(server.calls)
     folder.want(WANTED)
+    folder.intend(None)
+    folder.note_drift("")
     monkeypatch.undo()
     beat(2)
     assert state(folder) == (RunnerState.RUNNING, "")
