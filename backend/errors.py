@@ -8,6 +8,7 @@ DigitsError
 │   ├── NotApprovedError       the version has not been approved
 │   ├── StalePlanError         what is served changed since the plan was made
 │   ├── StageBusyError         another deployment holds the stage
+│   ├── DifferentDataError     models that were tried on different images are not compared
 │   └── WrongStateError        a finished job cannot be stopped, an unfinished one not registered
 ├── WorkFailedError          the work ran and ended badly                          exit code 1
 │   ├── ArchiveRejectedError   the model archive is not what it must be
@@ -61,6 +62,10 @@ class StalePlanError(RefusedError):
 
 
 class StageBusyError(RefusedError):
+    pass
+
+
+class DifferentDataError(RefusedError):
     pass
 
 
