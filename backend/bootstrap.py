@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from backend.adapters.local.audit import LocalAuditLog
+from backend.adapters.local.candidates import LocalCandidates
 from backend.adapters.local.database import Database
 from backend.adapters.local.deployments import LocalDeployments
 from backend.adapters.local.endpoints import LocalEndpoints
@@ -28,6 +29,7 @@ from backend.adapters.local.tuning_store import TuningStore
 from backend.adapters.triton.load import TritonLoad
 from backend.domain.identity import Actor
 from backend.ports.audit import AuditLog
+from backend.ports.candidates import Candidates
 from backend.ports.deployments import DeploymentStore
 from backend.ports.evaluations import EvaluationStore
 from backend.ports.hard_examples import HardExamples
@@ -104,6 +106,7 @@ def connect(settings: Settings) -> Backend:
         tuning=LocalTuning(TuningStore(database), jobs, training, home, slots=slots, environment=environment),
         serving=serving,
         load=TritonLoad(),
+        candidates=LocalCandidates(environment=environment),
         environment=environment,
         declared=lambda: read_gates(settings.gates),
         probes=local_probes(
@@ -128,6 +131,7 @@ def assemble(
     tuning: TuningPlatform,
     serving: ServingPlatform,
     load: LoadGenerator,
+    candidates: Candidates,
     environment: Mapping[str, str],
     probes: Sequence[Probe],
     declared: Declared,
@@ -161,7 +165,7 @@ def assemble(
         searching=Searching(tuning, examples, auditor, _now),
         registration=registration,
         promotion=promotion,
-        prediction=PredictionService(serving, examples, auditor, _now),
+        prediction=PredictionService(serving, registry, candidates, examples, auditor, _now),
         endpoints=Endpoints(serving, load, auditor),
         quickstart=Quickstart(
             training=training,

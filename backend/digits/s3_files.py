@@ -59,7 +59,7 @@ def _require_own(folder: Path) -> None:
         raise DatasetError(f"'{folder}' belongs to somebody else: remove it, or set TMPDIR to a folder of your own.")
 
 
-def _fetch_one(client: Any, bucket: str, item: dict[str, Any], folder: Path, notify: Callable[[str], None]) -> None:
+def _fetch_one(client: Any, bucket: str, item: Any, folder: Path, notify: Callable[[str], None]) -> None:
     target = folder / item["Key"].rsplit("/", 1)[-1]
     mark = folder / f"{target.name}.etag"
     if target.is_file() and mark.is_file() and mark.read_text() == item["ETag"]:

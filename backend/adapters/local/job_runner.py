@@ -9,7 +9,6 @@ metric lines on standard output, a reason in `failure`. It dies with the runner.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import signal
@@ -17,18 +16,16 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import IO, Final
 
-from backend.adapters.local.database import Database
+from backend.adapters.local.detached_jobs import Started, be_process_of_job
 from backend.adapters.local.home import Home, JobFolder
 from backend.adapters.local.job_output import TrainerOutput
 from backend.adapters.local.job_store import JobStore
 from backend.adapters.local.packing import pack, sha256_of
-from backend.adapters.local.processes import FileLock, die_with_parent, is_held
+from backend.adapters.local.processes import die_with_parent, is_held
 from backend.domain.jobs import JobStatus, TrainingJob, TrainingRequest
 
 POLL_SECONDS: Final = 0.5
@@ -182,27 +179,15 @@ def _signal_group(trainer: subprocess.Popen[bytes], number: signal.Signals) -> N
         return
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("--job", required=True)
-    parser.add_argument("--slots", type=int, required=True)
-    parser.add_argument("--trainer", required=True, help="module that keeps the training container's contract")
-    arguments = parser.parse_args()
-    lock = FileLock.inherited()
-    home = Home(arguments.home)
-    store = JobStore(Database(home.database), home)
-    runner = JobRunner(store, home, arguments.job, slots=arguments.slots, trainer=arguments.trainer)
+def _store(started: Started) -> JobStore:
+    return JobStore(started.database, started.home)
+
+
+def _run(started: Started) -> None:
+    runner = JobRunner(_store(started), started.home, started.job, slots=started.slots, trainer=started.trainer)
     signal.signal(signal.SIGTERM, lambda *_: runner.terminated.set())
-    try:
-        runner.run()
-    except Exception as error:  # noqa: BLE001 - whatever went wrong in here is the job's failure, and must be said
-        traceback.print_exc()
-        reason = f"The job runner failed: {type(error).__name__}: {error}"
-        store.move(arguments.job, JobStatus.FAILED, failure_reason=reason, ended_at=datetime.now(UTC))
-    finally:
-        lock.release()
+    runner.run()
 
 
 if __name__ == "__main__":
-    main()
+    be_process_of_job(_store, _run)

@@ -3,78 +3,45 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from backend.adapters.local.detached_jobs import Launcher, require_resumable
 from backend.adapters.local.home import Home, JobFolder
 from backend.adapters.local.job_output import read_log
 from backend.adapters.local.job_runner import fail_dead_jobs
 from backend.adapters.local.job_store import JobStore
-from backend.adapters.local.processes import FileLock, LockHeldError, reap, spawn_detached
+from backend.adapters.local.processes import reap
 from backend.domain.jobs import JobStatus, LogChunk, MetricPoint, TrainingJob, TrainingRequest
-from backend.errors import InvalidInputError, NotFoundError, WrongStateError
+from backend.errors import NotFoundError, WrongStateError
 from backend.ports.training import NO_CHANNELS, Channel, TrainingPlatform
 
 TRAINER: Final = "backend.digits.train"
 
 
 class LocalTraining:
-    """`TrainingPlatform` on this machine.
-
-    `environment` is what runners and trainers are started with; secrets travel in it and nowhere else. `trainer` is
-    the module that keeps the training container's contract.
-    """
+    """`TrainingPlatform` on this machine; for the arguments see `Launcher`."""
 
     def __init__(
         self, store: JobStore, home: Home, *, slots: int, environment: Mapping[str, str], trainer: str = TRAINER
     ) -> None:
         self._store = store
         self._home = home
-        self._slots = slots
-        self._environment = environment
-        self._trainer = trainer
+        self._launcher = Launcher(home, slots=slots, environment=environment, trainer=trainer)
 
     def submit(self, request: TrainingRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TrainingJob:
-        folder = self._home.job(request.name)
-        if request.resumed_from:
-            self._require_resumable(request.resumed_from)
-        try:
-            lock = FileLock.acquire(folder.lock)
-        except LockHeldError:
-            return self._same_request(request)
-        with lock:
-            if not self._store.insert(request, datetime.now(UTC)):
-                return self._store.by_key(request.key)
-            command = [sys.executable, "-m", "backend.adapters.local.job_runner"]
-            command += ["--home", str(self._home.root), "--job", request.name]
-            command += ["--slots", str(self._slots), "--trainer", self._trainer]
-            try:
-                hand_over(self._home, channels, folder, request.resumed_from or request.tuning_job)
-                if request.resumed_from:
-                    _copy_checkpoints(self._home.job(request.resumed_from).checkpoints, folder.checkpoints)
-                spawn_detached(command, lock=lock, log=folder.runner_log, env=self._environment)
-            except OSError as error:
-                reason = f"The job could not be started: {error}."
-                self._store.move(request.name, JobStatus.FAILED, failure_reason=reason, ended_at=datetime.now(UTC))
-        return self._store.get(request.name)
+        origin = request.resumed_from
+        if origin:
+            require_resumable("Training", origin, self.describe(origin).status)
 
-    def _require_resumable(self, name: str) -> None:
-        status = self.describe(name).status
-        if status not in (JobStatus.FAILED, JobStatus.STOPPED):
-            raise WrongStateError(
-                f"Training job '{name}' cannot be resumed: it is {status.value}.",
-                hint="Only a failed or stopped job is resumed; clone another one.",
-            )
+        def prepare(folder: JobFolder) -> None:
+            hand_over(self._home, channels, folder, origin or request.tuning_job)
+            if origin:
+                _copy_checkpoints(self._home.job(origin).checkpoints, folder.checkpoints)
 
-    def _same_request(self, request: TrainingRequest) -> TrainingJob:
-        """The lock is held: the name belongs to a live job, perhaps to the very one that is asked for again."""
-        try:
-            return self._store.by_key(request.key)
-        except NotFoundError:
-            raise InvalidInputError(f"Job name '{request.name}' is taken.", hint="Choose another name.") from None
+        runner = "backend.adapters.local.job_runner"
+        return self._launcher.submit(self._store, request, runner, prepare, log=self._home.job(request.name).runner_log)
 
     def describe(self, name: str) -> TrainingJob:
         self.refresh()

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
-from backend.adapters.local.home import Home
+from backend.adapters.local.detached_jobs import Launcher, require_resumable
+from backend.adapters.local.home import Home, JobFolder
 from backend.adapters.local.job_output import read_log
 from backend.adapters.local.job_store import JobStore
-from backend.adapters.local.processes import FileLock, LockHeldError, is_held, reap, spawn_detached
+from backend.adapters.local.processes import is_held, reap
 from backend.adapters.local.training import TRAINER, LocalTraining, hand_over
 from backend.adapters.local.tuning_store import TuningStore
 from backend.domain.jobs import JobStatus, LogChunk
 from backend.domain.tuning import StopMode, TuningJob, TuningRequest
-from backend.errors import InvalidInputError, NotFoundError, WrongStateError
+from backend.errors import WrongStateError
 from backend.ports.training import NO_CHANNELS, Channel
 from backend.ports.tuning import TuningPlatform
 
@@ -43,48 +43,19 @@ class LocalTuning:
         self._jobs = jobs
         self._training = training
         self._home = home
-        self._slots = slots
-        self._environment = environment
-        self._trainer = trainer
+        self._launcher = Launcher(home, slots=slots, environment=environment, trainer=trainer)
 
     def submit(self, request: TuningRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TuningJob:
         if request.resumed_from:
-            self._require_resumable(request.resumed_from)
+            require_resumable("Tuning", request.resumed_from, self.describe(request.resumed_from).status)
         if request.warm_start_from:
             self._store.get(request.warm_start_from)
-        folder = self._home.job(request.name)
-        try:
-            lock = FileLock.acquire(folder.lock)
-        except LockHeldError:
-            return self._same_request(request)
-        with lock:
-            if not self._store.insert(request, datetime.now(UTC)):
-                return self._store.by_key(request.key)
-            command = [sys.executable, "-m", "backend.adapters.local.tuning_runner"]
-            command += ["--home", str(self._home.root), "--job", request.name]
-            command += ["--slots", str(self._slots), "--trainer", self._trainer]
-            try:
-                hand_over(self._home, channels, folder, request.resumed_from)
-                spawn_detached(command, lock=lock, log=folder.log, env=self._environment)
-            except OSError as error:
-                reason = f"The tuning job could not be started: {error}."
-                self._store.move(request.name, JobStatus.FAILED, failure_reason=reason, ended_at=datetime.now(UTC))
-        return self._store.get(request.name)
 
-    def _require_resumable(self, name: str) -> None:
-        status = self.describe(name).status
-        if status not in (JobStatus.FAILED, JobStatus.STOPPED):
-            raise WrongStateError(
-                f"Tuning job '{name}' cannot be resumed: it is {status.value}.",
-                hint="Only a failed or stopped job is resumed; clone another one.",
-            )
+        def prepare(folder: JobFolder) -> None:
+            hand_over(self._home, channels, folder, request.resumed_from)
 
-    def _same_request(self, request: TuningRequest) -> TuningJob:
-        """The lock is held: the name belongs to a live job, perhaps to the very one that is asked for again."""
-        try:
-            return self._store.by_key(request.key)
-        except NotFoundError:
-            raise InvalidInputError(f"Job name '{request.name}' is taken.", hint="Choose another name.") from None
+        runner = "backend.adapters.local.tuning_runner"
+        return self._launcher.submit(self._store, request, runner, prepare, log=self._home.job(request.name).log)
 
     def describe(self, name: str) -> TuningJob:
         self._refresh()

@@ -7,23 +7,19 @@ what this process knows of them is what everybody can read.
 
 from __future__ import annotations
 
-import argparse
 import os
 import secrets
 import signal
 import threading
 import time
-import traceback
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
-from backend.adapters.local.database import Database
+from backend.adapters.local.detached_jobs import Started, be_process_of_job
 from backend.adapters.local.home import Home
 from backend.adapters.local.job_store import JobStore
-from backend.adapters.local.processes import FileLock
 from backend.adapters.local.training import LocalTraining
 from backend.adapters.local.tuning_search import Search, Values
 from backend.adapters.local.tuning_store import TuningStore
@@ -223,31 +219,22 @@ def _text(value: str | float) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("--job", required=True)
-    parser.add_argument("--slots", type=int, required=True)
-    parser.add_argument("--trainer", required=True, help="module that keeps the training container's contract")
-    arguments = parser.parse_args()
-    lock = FileLock.inherited()
-    home = Home(arguments.home)
-    database = Database(home.database)
-    store = TuningStore(database)
-    try:
-        training = LocalTraining(
-            JobStore(database, home), home, slots=arguments.slots, environment=os.environ, trainer=arguments.trainer
-        )
-        runner = TuningRunner(store, training, home, arguments.job, slots=arguments.slots)
-        signal.signal(signal.SIGTERM, lambda *_: runner.terminated.set())
-        runner.run()
-    except Exception as error:  # noqa: BLE001 - whatever went wrong in here is the job's failure, and must be said
-        traceback.print_exc()
-        reason = f"The tuning runner failed: {type(error).__name__}: {error}"
-        store.move(arguments.job, JobStatus.FAILED, failure_reason=reason, ended_at=datetime.now(UTC))
-    finally:
-        lock.release()
+def _store(started: Started) -> TuningStore:
+    return TuningStore(started.database)
+
+
+def _run(started: Started) -> None:
+    training = LocalTraining(
+        JobStore(started.database, started.home),
+        started.home,
+        slots=started.slots,
+        environment=os.environ,
+        trainer=started.trainer,
+    )
+    runner = TuningRunner(_store(started), training, started.home, started.job, slots=started.slots)
+    signal.signal(signal.SIGTERM, lambda *_: runner.terminated.set())
+    runner.run()
 
 
 if __name__ == "__main__":
-    main()
+    be_process_of_job(_store, _run)
