@@ -107,8 +107,10 @@ LOOKS: Final[Mapping[str, Look]] = {
     "Rejected": _look("Rejected", "cancel", "\N{MULTIPLICATION X}", "red"),
     # gates
     "Passed": _look("Passed", "check_circle", "\N{CHECK MARK}", "green"),
-    "NotApplicable": _look("Not applicable", "remove", "\N{EN DASH}", "gray"),
-    "MissingEvidence": _look("Missing evidence", "quiz", "?", "orange"),
+    "NotApplicable": _look("Not applicable", "remove", "-", "gray"),
+    "MissingEvidence": _look("No evidence", "help_center", "?", "orange"),
+    # what was said about a version
+    "Comment": _look("Comment", "chat", "\N{BLACK CIRCLE}", "blue"),
     # how an effect ended that is no deployment
     "done": _look("Done", "check_circle", "\N{CHECK MARK}", "green"),
     "refused": _look("Refused", "block", "\N{CIRCLED DIVISION SLASH}", "orange"),

@@ -14,10 +14,10 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from backend.bootstrap import connect
-from backend.cli.documents import neutral
+from backend.cli.documents import Document, gate_document, neutral
 from backend.cli.parser import build_parser
 from backend.domain.correlation import VARIABLE, correlated, current
-from backend.errors import DigitsError, PlatformError
+from backend.errors import DigitsError, GateFailedError, PlatformError
 from backend.settings import load_settings
 
 INTERRUPTED = 130
@@ -61,7 +61,10 @@ def _run(options: Namespace) -> int:
 def _failed(error: DigitsError, options: Namespace) -> int:
     log.info("%s: %s", type(error).__name__, error.message)
     if options.json:
-        told = {"kind": type(error).__name__, "message": error.message, "hint": error.hint, "reference": current()}
-        print(json.dumps({"error": told}))
+        what = {"kind": type(error).__name__, "message": error.message, "hint": error.hint, "reference": current()}
+        told: Document = {"error": what}
+        if isinstance(error, GateFailedError):
+            told["gates"] = [gate_document(gate) for gate in error.gates]
+        print(json.dumps(told))
     print(neutral(f"{error.message}\n  next: {error.hint}" if error.hint else error.message), file=sys.stderr)
     return error.exit_code

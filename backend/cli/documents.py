@@ -9,12 +9,13 @@ from typing import Any
 
 from backend.domain.evaluation import Evaluation
 from backend.domain.evidence import Compared, Evidence
+from backend.domain.gates import GateResult, Override
 from backend.domain.jobs import TrainingJob
 from backend.domain.loadtest import LoadPlan, LoadResult
 from backend.domain.prediction import HardExample
 from backend.domain.probing import ProbeStream, Span
 from backend.domain.promotion import Deployment
-from backend.domain.registry import ModelVersion
+from backend.domain.registry import Decision, ModelVersion
 from backend.domain.serving import Endpoint, ServedModel, Stage
 from backend.domain.steps import Step
 from backend.domain.tuning import Trial, TuningJob
@@ -110,6 +111,15 @@ def version_document(version: ModelVersion) -> Document:
     }
 
 
+def decision_document(decision: Decision) -> Document:
+    return {
+        "kind": decision.kind.value,
+        "by": decision.by,
+        "at": time_text(decision.at),
+        "comment": decision.comment,
+    }
+
+
 def evaluation_document(evaluation: Evaluation) -> Document:
     return {
         "accuracy": evaluation.accuracy,
@@ -170,6 +180,8 @@ def deployment_document(deployment: Deployment) -> Document:
         "ended_at": time_text(deployment.ended_at),
         "seconds": (deployment.ended_at - deployment.started_at).total_seconds() if deployment.ended_at else None,
         "steps": steps_document(deployment.steps),
+        "gates": [gate_document(gate) for gate in deployment.gates],
+        "override": override_document(deployment.override),
         "error": deployment.error,
         "hint": deployment.hint,
         "failed_requests": None if deployment.probe is None else deployment.probe.failed,
@@ -240,6 +252,24 @@ def _span_document(span: Span) -> Document:
         "p50_ms": None if span.p50_ms is None else round(span.p50_ms, 3),
         "p99_ms": None if span.p99_ms is None else round(span.p99_ms, 3),
     }
+
+
+def gate_document(gate: GateResult) -> Document:
+    return {
+        "name": gate.name,
+        "status": gate.status.value,
+        "observed": gate.observed,
+        "threshold": gate.threshold,
+        "unit": gate.unit,
+        "reason": gate.reason,
+        "hint": gate.hint,
+    }
+
+
+def override_document(override: Override | None) -> Document | None:
+    if override is None:
+        return None
+    return {"by": override.by, "reason": override.reason, "gates": list(override.gates)}
 
 
 def steps_document(steps: Sequence[Step]) -> list[Document]:

@@ -37,11 +37,18 @@ def guard(backend: Backend, options: Namespace) -> Answer:
 def _put_right(backend: Backend, options: Namespace) -> Answer:
     if options.stage is None:
         raise InvalidInputError(f"`guard {options.action}` needs --stage.", hint="--stage staging or --stage prod")
-    act = backend.guard.restore if options.action == "restore" else backend.guard.accept
-    deployment = act(
-        Stage(options.stage), actor=backend.actor, expected=options.expected, deployment_id=options.deployment
-    )
-    return deployed(backend, deployment)
+    stage, actor = Stage(options.stage), backend.actor
+    if options.action == "restore":
+        done = backend.guard.restore(stage, actor=actor, expected=options.expected, deployment_id=options.deployment)
+    else:
+        done = backend.guard.accept(
+            stage,
+            actor=actor,
+            expected=options.expected,
+            deployment_id=options.deployment,
+            override=options.override,
+        )
+    return deployed(backend, done)
 
 
 def _document(look: Guarded) -> Document:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Final
 
+from backend.domain.serving import ServedModel
 from backend.errors import InvalidInputError
 
 SHORTEST_REASON: Final = 10
@@ -37,7 +39,7 @@ class Limit:
     high: float
 
 
-_PAIRED: Final = {"alpha": Limit(low=0.0001, high=0.5), "margin": Limit(low=0.0, high=0.1)}
+_PAIRED: Final = {"alpha": Limit(low=0.0001, high=0.5), "margin": Limit(low=0.0001, high=0.1)}
 LIMITS: Final[Mapping[GateName, Mapping[str, Limit]]] = {
     GateName.DIGEST: {},
     GateName.APPROVED: {},
@@ -45,13 +47,13 @@ LIMITS: Final[Mapping[GateName, Mapping[str, Limit]]] = {
     GateName.NOT_WORSE: _PAIRED,
     GateName.RECALL_FLOOR: {"at_least": Limit(low=0.0, high=1.0)},
     GateName.FREEHAND: _PAIRED,
-    GateName.HARD_EXAMPLES: _PAIRED,
+    GateName.HARD_EXAMPLES: {"tolerance": Limit(low=0.0, high=1.0)},
     GateName.STAGING_FIRST: {},
     GateName.LATENCY: {"p99_ms": Limit(low=0.1, high=10_000.0)},
     GateName.PROBE: {"at_least": Limit(low=0.0, high=1.0)},
 }
-"""What each gate must be told. `alpha` is the level of the test, `margin` a difference of accuracy that does not
-matter, both as shares of 1."""
+"""What each gate must be told. `alpha` is the level of a test, `margin` a difference of accuracy that does not matter,
+`tolerance` the accuracy that may be lost; all as shares of 1."""
 
 ASK_STAGING: Final = frozenset({GateName.STAGING_FIRST, GateName.LATENCY, GateName.PROBE})
 """Gates that a version passes by serving on staging, so that staging itself cannot have them."""
@@ -95,6 +97,25 @@ class GateResult:
     unit: str = ""
     hint: str = ""
     overridable: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagingLook:
+    """What the staging endpoint said when the known digits were asked of it one by one.
+
+    Of `digits`, `asked` were sent before it was too slow or failed too often; of these `failed` got no answer, or one
+    of another version than `model`, and `right` were read right. `p50_ms` and `p99_ms` are over the answers, from
+    sending to having read; None when there were none.
+    """
+
+    model: ServedModel
+    at: datetime
+    digits: int
+    asked: int
+    failed: int
+    right: int
+    p50_ms: float | None
+    p99_ms: float | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from backend.domain.audit import AuditEvent, AuditFilter
 from backend.domain.drift import DRIFTED, told
 from backend.domain.identity import Actor
 from backend.domain.promotion import Deployment
-from backend.domain.registry import ModelVersion
+from backend.domain.registry import Approval, ModelVersion
 from backend.domain.serving import Endpoint, EndpointStatus, ServedModel, Stage
 from backend.errors import NotFoundError, RefusedError, WrongStateError
 from backend.ports.audit import AuditLog
@@ -103,8 +103,12 @@ class Guard:
         """Why the actor cannot accept what the endpoint serves; empty when they can."""
 
         def ask() -> None:
+            actor.require(self._promotion.needed_role(endpoint.stage), f"promote to {endpoint.stage.value}")
             version = self.acceptable(endpoint)
-            self._promotion.require_allowed(self._promotion.plan(endpoint.stage, version.version), actor)
+            if version.approval is not Approval.APPROVED:  # the other gates are asked when it comes to it
+                raise WrongStateError(
+                    f"Version {version.version} cannot be accepted: its approval is {version.approval.value}."
+                )
 
         return _refusal(ask)
 
@@ -114,8 +118,16 @@ class Guard:
         """Make the stage serve again what its last deployment left; as `Promotion.roll_back`, but for its target."""
         return self._promotion.restore(stage, actor=actor, expected=expected, deployment_id=deployment_id)
 
-    def accept(self, stage: Stage, *, actor: Actor, expected: str | None = None, deployment_id: str = "") -> Deployment:
-        """Make what answers the wanted one, by promoting it: every rule that a promotion is under holds here too.
+    def accept(
+        self,
+        stage: Stage,
+        *,
+        actor: Actor,
+        expected: str | None = None,
+        deployment_id: str = "",
+        override: str | None = None,
+    ) -> Deployment:
+        """Make what answers the wanted one, by promoting it: every gate that a promotion passes is asked here too.
 
         Raises `WrongStateError` (see `acceptable`), and as `Promotion.promote`.
         """
@@ -129,6 +141,7 @@ class Guard:
                 actor=actor,
                 expected=expected or version.sha256,
                 deployment_id=deployment_id,
+                override=override,
             )
             effect.after = {"version": version.version, "deployment": deployment.id}
             effect.outcome = deployment.outcome.value

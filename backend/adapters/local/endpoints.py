@@ -129,6 +129,9 @@ class LocalEndpoints:
         served = _look(EndpointFolder(self._home, stage), wanted, ports).served or wanted.model
         return parse_metrics(page, version=served.version, at=self._clock())
 
+    def hourly_cost(self, stage: Stage) -> float:
+        return 0.0  # it is this machine
+
     def delete(self, stage: Stage) -> None:
         folder = EndpointFolder(self._home, stage)
         if not folder.root.exists():

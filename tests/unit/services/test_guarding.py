@@ -12,7 +12,7 @@ from backend.domain.identity import Actor, Role
 from backend.domain.promotion import DeploymentKind, Outcome
 from backend.domain.registry import Approval
 from backend.domain.serving import ServedModel, Stage
-from backend.errors import NotApprovedError, PermissionDeniedError, StageBusyError, WrongStateError
+from backend.errors import GateFailedError, PermissionDeniedError, StageBusyError, WrongStateError
 from tests.contract.archives import digest_of, good_archive
 from tests.fakes.backend import World, make_world, now
 from tests.fakes.serving import FakeServing
@@ -133,7 +133,7 @@ def test_what_nobody_approved_is_not_accepted(world: World, serving: FakeServing
     assert "its approval is PendingManualApproval" in world.backend.guard.why_not_accept(
         world.backend.serving.describe(STAGE), ADA
     )
-    with pytest.raises(NotApprovedError):
+    with pytest.raises(GateFailedError):
         world.backend.guard.accept(STAGE, actor=ADA)
 
 
