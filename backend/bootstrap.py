@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +14,16 @@ from backend.adapters.local.candidates import LocalCandidates
 from backend.adapters.local.database import Database
 from backend.adapters.local.deployments import LocalDeployments
 from backend.adapters.local.endpoints import LocalEndpoints
+from backend.adapters.local.evaluations import LocalEvaluations
+from backend.adapters.local.gate_file import read_gates
 from backend.adapters.local.hard_examples import LocalHardExamples
 from backend.adapters.local.home import Home
+from backend.adapters.local.identity import MachineUser
 from backend.adapters.local.job_store import JobStore
+from backend.adapters.local.log_file import write_log
 from backend.adapters.local.operation_store import LocalOperationStore
 from backend.adapters.local.operations import LocalOperations
+from backend.adapters.local.origin import read_origin
 from backend.adapters.local.probes import local_probes
 from backend.adapters.local.processes import is_held
 from backend.adapters.local.registry import LocalRegistry
@@ -37,7 +41,9 @@ from backend.domain.identity import Actor
 from backend.ports.audit import AuditLog
 from backend.ports.candidates import Candidates
 from backend.ports.deployments import DeploymentStore
+from backend.ports.evaluations import EvaluationStore
 from backend.ports.hard_examples import HardExamples
+from backend.ports.identity import Identity
 from backend.ports.load import LoadGenerator
 from backend.ports.operations import Operations
 from backend.ports.probes import Probe
@@ -50,8 +56,12 @@ from backend.ports.tuning import TuningPlatform
 from backend.services.auditing import Auditor
 from backend.services.doctor import Doctor
 from backend.services.endpoints import Endpoints
+from backend.services.evidence import EvidenceService
+from backend.services.gates import Declared, Gates
+from backend.services.guarding import Guard
 from backend.services.launching import Launching
 from backend.services.prediction import PredictionService
+from backend.services.probing import ProbedChanges
 from backend.services.promotion import Promotion
 from backend.services.quickstart import Quickstart
 from backend.services.registration import Registration
@@ -66,7 +76,7 @@ class Backend:
     """What pages and commands work with: ports to read from, services to act through."""
 
     settings: Settings
-    actor: Actor
+    identity: Identity
     training: TrainingPlatform
     tuning: TuningPlatform
     registry: ModelRegistry
@@ -77,14 +87,23 @@ class Backend:
     examples: HardExamples
     runs: Runs
     run_sync: RunSync
+    evaluations: EvaluationStore
+    gates: Gates
     launching: Launching
     searching: Searching
     registration: Registration
     promotion: Promotion
+    guard: Guard
+    evidence: EvidenceService
     prediction: PredictionService
     endpoints: Endpoints
     quickstart: Quickstart
     doctor: Doctor
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts now."""
+        return self.identity.actor()
 
 
 SERVING_ENVIRONMENT: Final = ROOT / ".venv-serving"
@@ -94,6 +113,7 @@ def connect(settings: Settings) -> Backend:
     """The backend of the platform that the settings name. Opens the database; starts nothing."""
     home = Home(settings.home)
     database = Database(home.database)
+    write_log(home.log)
     serving = LocalEndpoints(settings.home, SERVING_ENVIRONMENT)
     environment = child_environment(settings)
     jobs = JobStore(database, home)
@@ -102,7 +122,7 @@ def connect(settings: Settings) -> Backend:
     training = LocalTraining(jobs, home, slots=slots, environment=environment)
     return assemble(
         settings,
-        actor=Actor(name=getpass.getuser(), role=settings.role),
+        identity=MachineUser(settings.role),
         home=home,
         database=database,
         training=training,
@@ -118,6 +138,7 @@ def connect(settings: Settings) -> Backend:
             *cloud,
         ],
         uploads=uploads,
+        declared=lambda: read_gates(settings.gates),
         probes=local_probes(
             home=home,
             database=database,
@@ -150,7 +171,7 @@ def _wandb(
 def assemble(
     settings: Settings,
     *,
-    actor: Actor,
+    identity: Identity,
     home: Home,
     database: Database,
     training: TrainingPlatform,
@@ -162,6 +183,7 @@ def assemble(
     readers: Sequence[RunReader],
     uploads: RunUploads,
     probes: Sequence[Probe],
+    declared: Declared,
 ) -> Backend:
     """The services over these adapters; the ones that tests never replace are made here from the database."""
     registry = LocalRegistry(database, home)
@@ -174,10 +196,21 @@ def assemble(
     runs = Runs(readers)
     launching = Launching(training, examples, auditor, _now)
     registration = Registration(training, registry, auditor)
-    promotion = Promotion(registry, serving, deployments, auditor, _now)
+    evaluations = LocalEvaluations(home)
+    gates = Gates(declared, registry, serving, deployments, evaluations, examples, _now)
+    promotion = Promotion(
+        registry,
+        serving,
+        deployments,
+        gates,
+        auditor,
+        _now,
+        ProbedChanges(serving, load),
+        lambda: read_origin(environment, ROOT),
+    )
     return Backend(
         settings=settings,
-        actor=actor,
+        identity=identity,
         training=training,
         tuning=tuning,
         registry=registry,
@@ -190,10 +223,14 @@ def assemble(
         run_sync=RunSync(
             runs=runs, uploads=uploads, processes=operations, store=operation_store, auditor=auditor, clock=_now
         ),
+        evaluations=evaluations,
+        gates=gates,
         launching=launching,
         searching=Searching(tuning, examples, auditor, _now),
         registration=registration,
         promotion=promotion,
+        guard=Guard(serving, registry, promotion, audit, auditor),
+        evidence=EvidenceService(promotion, deployments, registry, serving, audit, evaluations, _now),
         prediction=PredictionService(serving, registry, candidates, examples, auditor, _now),
         endpoints=Endpoints(serving, load, auditor),
         quickstart=Quickstart(

@@ -23,6 +23,10 @@ class Home:
         return self.root / "digits.sqlite3"
 
     @property
+    def log(self) -> Path:
+        return self.root / "digits.log"
+
+    @property
     def wandb(self) -> Path:
         return self.root / "wandb"
 
@@ -36,6 +40,11 @@ class Home:
 
     def version(self, number: int) -> Path:
         return self.root / "models" / str(number) / "model.tar.gz"
+
+    @property
+    def evaluations(self) -> Path:
+        """A folder for each archive that was run, under its SHA-256, and `data` with the images."""
+        return self.root / "evaluations"
 
     def operation(self, operation_id: str) -> Path:
         """Ids come from addresses and command lines: raises `InvalidInputError` for what cannot be one."""

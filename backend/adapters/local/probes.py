@@ -15,6 +15,7 @@ from sqlalchemy import text
 from backend.adapters.local.database import Database
 from backend.adapters.local.home import Home
 from backend.adapters.local.serving_proof import prove_serving
+from backend.domain.drift import told
 from backend.domain.serving import EndpointStatus, Stage
 from backend.errors import PlatformError, SetupError
 from backend.ports.probes import Probe
@@ -101,6 +102,11 @@ def _endpoint(serving: ServingPlatform, stage: Stage) -> Callable[[], str]:
                 f"Version {endpoint.wanted.version} should serve; the endpoint is {endpoint.status.value}. "
                 f"{endpoint.detail}",
                 hint=f"python -m backend promote {endpoint.wanted.version} --to {stage.value}",
+            )
+        if endpoint.drift:
+            raise PlatformError(
+                f"It answers, but not as it was deployed: {told(endpoint.drift)}.",
+                hint=f"python -m backend guard restore --stage {stage.value}",
             )
         return f"version {endpoint.wanted.version} serves at {endpoint.url}"
 
