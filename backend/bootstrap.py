@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,35 +11,36 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from backend.adapters.local.audit import LocalAuditLog
 from backend.adapters.local.candidates import LocalCandidates
 from backend.adapters.local.database import Database
-from backend.adapters.local.deployments import LocalDeployments
-from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.local.fleets import LocalFleets
-from backend.adapters.local.hard_examples import LocalHardExamples
+from backend.adapters.local.gate_file import read_gates
 from backend.adapters.local.home import Home
-from backend.adapters.local.job_store import JobStore
-from backend.adapters.local.operation_store import LocalOperationStore
+from backend.adapters.local.identity import MachineUser
+from backend.adapters.local.log_file import write_log
 from backend.adapters.local.operations import LocalOperations
-from backend.adapters.local.probes import local_probes
+from backend.adapters.local.origin import read_origin
 from backend.adapters.local.processes import is_held
-from backend.adapters.local.registry import LocalRegistry
-from backend.adapters.local.training import LocalTraining
-from backend.adapters.local.tuning import LocalTuning
-from backend.adapters.local.tuning_store import TuningStore
 from backend.adapters.triton.load import TritonLoad
+from backend.adapters.wandb.cloud import DEFAULT_URL, CloudRuns
+from backend.adapters.wandb.cloud_process import CloudProcess
+from backend.adapters.wandb.cloud_trouble import Asked
 from backend.adapters.wandb.offline import OfflineRuns
+from backend.adapters.wandb.probe import wandb_probe
+from backend.adapters.wandb.upload import WandbUploads
 from backend.domain.identity import Actor
 from backend.ports.audit import AuditLog
 from backend.ports.candidates import Candidates
 from backend.ports.deployments import DeploymentStore
+from backend.ports.evaluations import EvaluationStore
 from backend.ports.fleets import Fleets
 from backend.ports.hard_examples import HardExamples
+from backend.ports.identity import Identity
 from backend.ports.load import LoadGenerator
-from backend.ports.operations import Operations, OperationStore
+from backend.ports.operations import Operations
 from backend.ports.probes import Probe
 from backend.ports.registry import ModelRegistry
+from backend.ports.run_sync import RunUploads
 from backend.ports.serving import ServingPlatform
 from backend.ports.tracking import RunReader
 from backend.ports.training import TrainingPlatform
@@ -48,15 +48,22 @@ from backend.ports.tuning import TuningPlatform
 from backend.services.auditing import Auditor
 from backend.services.doctor import Doctor
 from backend.services.endpoints import Endpoints
+from backend.services.evidence import EvidenceService
 from backend.services.fleets import FleetService
+from backend.services.gates import Declared, Gates
+from backend.services.guarding import Guard
 from backend.services.launching import Launching
 from backend.services.prediction import PredictionService
+from backend.services.probing import ProbedChanges
 from backend.services.promotion import Promotion
 from backend.services.quickstart import Quickstart
 from backend.services.registration import Registration
+from backend.services.run_sync import RunSync
 from backend.services.runs import Runs
 from backend.services.searching import Searching
 from backend.settings import ROOT, Settings
+from backend.wiring.local import local_platform, local_stores
+from backend.wiring.platform import Stores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +71,7 @@ class Backend:
     """What pages and commands work with: ports to read from, services to act through."""
 
     settings: Settings
-    actor: Actor
+    identity: Identity
     training: TrainingPlatform
     tuning: TuningPlatform
     registry: ModelRegistry
@@ -76,25 +83,24 @@ class Backend:
     scales: Fleets
     fleets: FleetService
     runs: Runs
+    run_sync: RunSync
+    evaluations: EvaluationStore
+    gates: Gates
     launching: Launching
     searching: Searching
     registration: Registration
     promotion: Promotion
+    guard: Guard
+    evidence: EvidenceService
     prediction: PredictionService
     endpoints: Endpoints
     quickstart: Quickstart
     doctor: Doctor
 
-
-@dataclass(frozen=True, kw_only=True)
-class Stores:
-    """What is kept: of this machine in its database, on AWS in its bucket and registry."""
-
-    registry: ModelRegistry
-    deployments: DeploymentStore
-    audit: AuditLog
-    examples: HardExamples
-    operations: OperationStore
+    @property
+    def actor(self) -> Actor:
+        """Who acts now."""
+        return self.identity.actor()
 
 
 SERVING_ENVIRONMENT: Final = ROOT / ".venv-serving"
@@ -107,54 +113,69 @@ def connect(settings: Settings, *, watched: bool = False) -> Backend:
     """
     home = Home(settings.home)
     database = Database(home.database)
-    here = LocalEndpoints(settings.home, SERVING_ENVIRONMENT)
-    serving: ServingPlatform = here
+    write_log(home.log)
     environment = child_environment(settings)
-    jobs = JobStore(database, home)
-    slots = settings.max_parallel_jobs
-    local = LocalTraining(jobs, home, slots=slots, environment=environment)
-    training: TrainingPlatform = local
-    tuning: TuningPlatform = LocalTuning(TuningStore(database), jobs, local, home, slots=slots, environment=environment)
-    probes = local_probes(
-        home=home,
-        database=database,
-        serving=here,
-        serving_environment=SERVING_ENVIRONMENT,
-        data=settings.data,
-        wandb_online=settings.wandb_api_key is not None,
-        wandb_base_url=settings.wandb_base_url,
-    )
-    stores: Stores | None = None
-    fleets: Fleets = LocalFleets()
+    cloud, uploads, probe = _wandb(settings, home, environment)
     if settings.platform == "sagemaker":
-        training, tuning = _jobs_on_sagemaker(settings, environment, watched=watched)
-        serving, fleets, stores, probes = _serving_on_sagemaker(settings, environment, home, watched=watched)
+        from backend.wiring.sagemaker import sagemaker_platform  # boto3 is loaded for those who use it
+
+        platform = sagemaker_platform(settings, home=home, environment=environment, wandb=probe, watched=watched)
+    else:
+        platform = local_platform(
+            settings,
+            home=home,
+            database=database,
+            environment=environment,
+            serving_environment=SERVING_ENVIRONMENT,
+            wandb=probe,
+        )
     return assemble(
         settings,
-        actor=Actor(name=getpass.getuser(), role=settings.role),
+        identity=MachineUser(settings.role),
         home=home,
         database=database,
-        training=training,
-        tuning=tuning,
-        serving=serving,
+        training=platform.training,
+        tuning=platform.tuning,
+        serving=platform.serving,
         load=TritonLoad(),
         candidates=LocalCandidates(environment=environment),
         environment=environment,
         readers=[
             OfflineRuns(
                 settings.run_folders, home.root / "cache" / "runs", alive=lambda name: _is_recording(home, name)
-            )
+            ),
+            *cloud,
         ],
-        probes=probes,
-        stores=stores,
-        fleets=fleets,
+        uploads=uploads,
+        declared=lambda: read_gates(settings.gates),
+        probes=platform.probes,
+        stores=platform.stores,
+        fleets=platform.fleets,
     )
+
+
+def _wandb(
+    settings: Settings, home: Home, environment: Mapping[str, str]
+) -> tuple[Sequence[RunReader], RunUploads, Probe]:
+    """What reads runs from a W&B server and brings them there, and the doctor's question; no reader without a key."""
+    key = settings.wandb_api_key.get_secret_value() if settings.wandb_api_key else ""
+    asked = Asked(
+        base_url=settings.wandb_base_url or DEFAULT_URL, entity=settings.wandb_entity, project=settings.wandb_project
+    )
+    process = None
+    if key:
+        process = CloudProcess(
+            environment, key=key, base_url=asked.base_url, entity=asked.entity, log=home.wandb_cloud / "worker.log"
+        )
+    readers = [CloudRuns(process, asked, folder=home.wandb_cloud, clock=_now)] if process else []
+    uploads = WandbUploads(process, asked, environ=environment, key=key, lock=home.wandb_cloud / "sync.lock")
+    return readers, uploads, wandb_probe(process, asked, recorded_in=home.wandb)
 
 
 def assemble(
     settings: Settings,
     *,
-    actor: Actor,
+    identity: Identity,
     home: Home,
     database: Database,
     training: TrainingPlatform,
@@ -164,22 +185,36 @@ def assemble(
     candidates: Candidates,
     environment: Mapping[str, str],
     readers: Sequence[RunReader],
+    uploads: RunUploads,
     probes: Sequence[Probe],
+    declared: Declared,
     stores: Stores | None = None,
     fleets: Fleets | None = None,
 ) -> Backend:
     """The services over these adapters; without `stores` and `fleets`, over those of this machine."""
-    stores = stores or _local_stores(home, database)
+    stores = stores or local_stores(home, database)
     fleets = fleets or LocalFleets()
     registry, deployments, audit, examples = stores.registry, stores.deployments, stores.audit, stores.examples
     operations = LocalOperations(home, environment=environment)
     auditor = Auditor(audit, _now)
+    runs = Runs(readers)
     launching = Launching(training, examples, auditor, _now)
     registration = Registration(training, registry, auditor)
-    promotion = Promotion(registry, serving, deployments, auditor, _now)
+    evaluations = stores.evaluations
+    gates = Gates(declared, registry, serving, deployments, evaluations, examples, _now)
+    promotion = Promotion(
+        registry,
+        serving,
+        deployments,
+        gates,
+        auditor,
+        _now,
+        ProbedChanges(serving, load),
+        lambda: read_origin(environment, ROOT),
+    )
     return Backend(
         settings=settings,
-        actor=actor,
+        identity=identity,
         training=training,
         tuning=tuning,
         registry=registry,
@@ -190,11 +225,18 @@ def assemble(
         examples=examples,
         scales=fleets,
         fleets=FleetService(fleets, serving, auditor),
-        runs=Runs(readers),
+        runs=runs,
+        run_sync=RunSync(
+            runs=runs, uploads=uploads, processes=operations, store=stores.operations, auditor=auditor, clock=_now
+        ),
+        evaluations=evaluations,
+        gates=gates,
         launching=launching,
         searching=Searching(tuning, examples, auditor, _now),
         registration=registration,
         promotion=promotion,
+        guard=Guard(serving, registry, promotion, audit, auditor),
+        evidence=EvidenceService(promotion, deployments, registry, serving, audit, evaluations, _now),
         prediction=PredictionService(serving, registry, candidates, examples, auditor, _now),
         endpoints=Endpoints(serving, load, auditor),
         quickstart=Quickstart(
@@ -208,88 +250,6 @@ def assemble(
         ),
         doctor=Doctor(probes),
     )
-
-
-def _local_stores(home: Home, database: Database) -> Stores:
-    return Stores(
-        registry=LocalRegistry(database, home),
-        deployments=LocalDeployments(database),
-        audit=LocalAuditLog(database),
-        examples=LocalHardExamples(database),
-        operations=LocalOperationStore(database),
-    )
-
-
-def _serving_on_sagemaker(
-    settings: Settings, environment: Mapping[str, str], home: Home, *, watched: bool
-) -> tuple[ServingPlatform, Fleets, Stores, Sequence[Probe]]:
-    """Registry, endpoints and every store on AWS: what one dashboard does, every other one sees."""
-    from backend.adapters.sagemaker.serving import serving_on_aws
-    from backend.adapters.sagemaker.session import Account, Aws
-    from backend.adapters.sagemaker.watched import (
-        WatchedAudit,
-        WatchedDeployments,
-        WatchedExamples,
-        WatchedFleets,
-        WatchedRegistry,
-        WatchedServing,
-    )
-
-    made = serving_on_aws(
-        Aws(Account.from_environ(environment)),
-        cache=home.root / "archives",
-        image=settings.triton_image,
-        instance_type=settings.endpoint_instance,
-        instances=settings.endpoint_instances,
-        shift=settings.endpoint_shift,
-        subnets=_listed(settings.subnets),
-        security_groups=_listed(settings.security_groups),
-        kms_key=settings.kms_key,
-    )
-    stores = Stores(
-        registry=WatchedRegistry(made.registry) if watched else made.registry,
-        deployments=WatchedDeployments(made.deployments) if watched else made.deployments,
-        audit=WatchedAudit(made.audit) if watched else made.audit,
-        examples=WatchedExamples(made.examples) if watched else made.examples,
-        operations=made.operations,
-    )
-    serving = WatchedServing(made.serving) if watched else made.serving
-    return serving, WatchedFleets(made.fleets) if watched else made.fleets, stores, made.probes
-
-
-def _jobs_on_sagemaker(
-    settings: Settings, environment: Mapping[str, str], *, watched: bool
-) -> tuple[TrainingPlatform, TuningPlatform]:
-    """Training and tuning on AWS. Its libraries are loaded here, for those who use it."""
-    from backend.adapters.sagemaker.background import WatchedTraining, WatchedTuning
-    from backend.adapters.sagemaker.job_requests import Site
-    from backend.adapters.sagemaker.prices import Prices
-    from backend.adapters.sagemaker.session import Account, Aws
-    from backend.adapters.sagemaker.spawn import start_launcher
-    from backend.adapters.sagemaker.training import SageMakerTraining
-    from backend.adapters.sagemaker.tuning import SageMakerTuning
-
-    aws = Aws(Account.from_environ(environment))
-    site = Site(
-        image=settings.training_image,
-        instance_type=settings.training_instance,
-        volume_gb=settings.volume_gb,
-        subnets=_listed(settings.subnets),
-        security_groups=_listed(settings.security_groups),
-        kms_key=settings.kms_key,
-        tags=dict(one.split("=", 1) for one in _listed(settings.aws_tags)),
-        wandb_project=settings.wandb_project,
-    )
-    start = start_launcher(settings.home, environment)
-    training = SageMakerTraining(
-        aws, folder=settings.home, site=site, start=start, prices=Prices(aws, settings.prices), data=settings.data
-    )
-    tuning = SageMakerTuning(aws, training.records, site=site, start=start, data=str(settings.data or ""))
-    return (WatchedTraining(training), WatchedTuning(tuning)) if watched else (training, tuning)
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(one.strip() for one in text.split(",") if one.strip())
 
 
 def child_environment(settings: Settings) -> dict[str, str]:

@@ -46,6 +46,11 @@ class Settings(BaseSettings):
         alias="DIGITS_ROLE",
         description="What the person at this machine may do: viewer, operator or approver.",
     )
+    gates: Path = Field(
+        default=Path("models/gates.yaml"),
+        alias="DIGITS_GATES",
+        description="What must be known of a version before a stage may serve it; YAML. Relative to the repository.",
+    )
     max_parallel_jobs: int = Field(
         default=1,
         ge=1,
@@ -61,9 +66,11 @@ class Settings(BaseSettings):
     wandb_api_key: SecretStr | None = Field(
         default=None,
         alias="WANDB_API_KEY",
-        description="W&B key; without it runs are recorded offline, in the state folder.",
+        description="W&B key; without it runs are recorded offline, in the state folder, and none are read from W&B.",
     )
-    wandb_entity: str = Field(default="", alias="WANDB_ENTITY", description="W&B user or team that owns the runs.")
+    wandb_entity: str = Field(
+        default="", alias="WANDB_ENTITY", description="W&B user or team that owns the runs; the key's own."
+    )
     wandb_project: str = Field(
         default="digit_classification", alias="WANDB_PROJECT", description="W&B project of the runs."
     )
@@ -156,7 +163,7 @@ class Settings(BaseSettings):
         description="How traffic moves to a new version on sagemaker; canary and linear need two instances or more.",
     )
 
-    @field_validator("home", "data", "prices")
+    @field_validator("home", "data", "gates", "prices")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else (ROOT / path.expanduser()).resolve()

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from backend.bootstrap import Backend
 from backend.cli.documents import Answer, endpoint_document, load_document, table
+from backend.domain.drift import told
 from backend.domain.loadtest import LoadPlan
 from backend.domain.scaling import Autoscaling
 from backend.domain.serving import Stage
@@ -23,7 +24,7 @@ def list_endpoints(backend: Backend, options: Namespace) -> Answer:
             "wanted": endpoint.wanted.version if endpoint.wanted else "",
             "served": endpoint.served.version if endpoint.served else "",
             "url": endpoint.url,
-            "detail": endpoint.detail,
+            "detail": told(endpoint.drift) or endpoint.detail,
         }
         for endpoint in described
     ]

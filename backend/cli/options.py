@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from backend.domain.jobs import Compute
 from backend.domain.training import Value
@@ -29,3 +30,14 @@ def compute(options: Namespace) -> Compute:
         max_minutes=options.max_minutes,
         max_wait_minutes=options.max_wait_minutes,
     )
+
+
+def moment(text: str, option: str) -> datetime | None:
+    """The time that `option` names, UTC unless it says otherwise; None when it is empty. Raises `InvalidInputError`."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInputError(f"{option} is '{text}'; expected a time like 2026-11-23T14:00.") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -24,7 +24,10 @@ class ServingPlatform(Protocol):
     """What this platform cannot do, with the reasons."""
 
     def describe(self, stage: Stage) -> Endpoint:
-        """The stage as it is now, within a second; never raises for an endpoint that is down: its status says so."""
+        """The stage as it is now, within a second; never raises for an endpoint that is down: its status says so.
+
+        What was loaded past all deployments is `InService` with its `drift`, and stays until somebody deploys.
+        """
         ...
 
     def hold(self, stage: Stage, holder: str) -> AbstractContextManager[None]:
@@ -61,6 +64,12 @@ class ServingPlatform(Protocol):
 
         Asking changes nothing that is counted; what supervises the endpoint asks it too, and that is counted.
         Raises `EndpointUnavailableError` when nothing is deployed, or what serves does not say.
+        """
+        ...
+
+    def hourly_cost(self, stage: Stage) -> float | None:
+        """What serving the stage costs an hour, in US dollars; 0 where nobody sends a bill, None where the price is
+        not known, or not yet.
         """
         ...
 

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from backend.adapters.local.endpoints import LocalEndpoints
-from backend.domain.serving import Stage
+from backend.domain.serving import ServedModel, Stage
 from backend.errors import StageBusyError
 from backend.ports.serving import ServingPlatform
+from tests.contract.meddling import Meddler
 from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
 from tests.fakes.aws.hosted import LEASE_S, serving_on
 from tests.fakes.serving import FakeServing
@@ -44,6 +45,8 @@ class Bench:
     platform: ServingPlatform
     imports: str
     expression: str
+    load_past: Callable[[Stage, ServedModel, Path], None]
+    """Load another archive past all deployments."""
     url: str = "http://127.0.0.1:"
     """How the address of an endpoint begins; empty where there is none to call."""
     unmeasured: frozenset[str] = frozenset()
@@ -84,8 +87,10 @@ class Bench:
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     """Nothing is deployed on it."""
     if request.param == "fake":
+        fake = FakeServing(tmp_path)
         yield Bench(
-            platform=FakeServing(tmp_path),
+            platform=fake,
+            load_past=fake.load_past,
             imports="from tests.fakes.serving import FakeServing",
             expression=f"FakeServing(Path({str(tmp_path)!r}))",
         )
@@ -104,6 +109,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     local = LocalEndpoints(tmp_path, SERVING_ENV, lambda: datetime.now(UTC))
     yield Bench(
         platform=local,
+        load_past=lambda stage, model, archive: Meddler(tmp_path, stage).load(model, archive),
         imports="from backend.adapters.local.endpoints import LocalEndpoints",
         expression=f"LocalEndpoints(Path({str(tmp_path)!r}), Path({str(SERVING_ENV)!r}), lambda: datetime.now(UTC))",
     )

@@ -7,9 +7,11 @@ docs/iam let nobody do so.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Final
@@ -18,8 +20,8 @@ from backend.adapters.sagemaker.errors import LostRaceError
 from backend.adapters.sagemaker.kept import Kept
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.records import to_document
-from backend.domain.audit import AuditEvent
-from backend.ports.audit import AuditLog
+from backend.domain.audit import AuditEvent, AuditFilter, AuditWords
+from backend.ports.audit import EVERYTHING, AuditLog
 
 _FOLDER: Final = "audit/"
 _LAST_US: Final = 9_999_999_999_999_999
@@ -40,20 +42,55 @@ class S3AuditLog:
             self._bucket.create(key, to_document(event))
 
     def list_events(
-        self, *, since: datetime | None = None, subject: str = "", limit: int = 1000
+        self, wanted: AuditFilter = EVERYTHING, *, limit: int = 1000, offset: int = 0
     ) -> Sequence[AuditEvent]:
-        found = (event for event in self._newest_first(since) if subject in event.subject)
-        return list(islice(found, limit))
+        if _only_time(wanted):  # then a page far back costs its keys, and only its own events are read
+            return self._events.read_all(islice(self._keys(wanted), offset, offset + limit))
+        return list(islice(self._fitting(wanted), offset, offset + limit))
 
-    def _newest_first(self, since: datetime | None) -> Iterator[AuditEvent]:
-        """A hundred at a time: whoever asks for few waits for few."""
-        until = None if since is None else f"{_FOLDER}{counted_down(since)}~"
-        keys = iter(self._bucket.keys(_FOLDER))
+    def count(self, wanted: AuditFilter = EVERYTHING) -> int:
+        return sum(1 for _ in (self._keys(wanted) if _only_time(wanted) else self._fitting(wanted)))
+
+    def words(self) -> AuditWords:
+        events = list(self._fitting(EVERYTHING))
+        return AuditWords(
+            actors=tuple(sorted({event.actor for event in events})),
+            actions=tuple(sorted({event.action for event in events})),
+            outcomes=tuple(sorted({event.outcome for event in events})),
+        )
+
+    def _fitting(self, wanted: AuditFilter) -> Iterator[AuditEvent]:
+        """Newest first, a hundred at a time: whoever asks for few waits for few."""
+        keys = self._keys(wanted)
         while batch := list(islice(keys, _AT_ONCE)):
-            wanted = [key for key in batch if until is None or key < until]
-            yield from self._events.read_all(wanted)
-            if len(wanted) < len(batch):
+            yield from (event for event in self._events.read_all(batch) if _fits(event, wanted))
+
+    def _keys(self, wanted: AuditFilter) -> Iterator[str]:
+        """Those between the two times, newest first; a key tells its time without being read."""
+        first = "" if wanted.until is None else f"{_FOLDER}{counted_down(wanted.until)}~"
+        last = None if wanted.since is None else f"{_FOLDER}{counted_down(wanted.since)}~"
+        for key in self._bucket.keys(_FOLDER):
+            if last is not None and key > last:
                 return
+            if key > first:
+                yield key
+
+
+def _only_time(wanted: AuditFilter) -> bool:
+    return replace(wanted, since=None, until=None) == EVERYTHING
+
+
+def _fits(event: AuditEvent, wanted: AuditFilter) -> bool:
+    """Whether the event is asked for, its time apart: that is in its key."""
+    words = (event.actor, event.subject, event.correlation, json.dumps([dict(event.before), dict(event.after)]))
+    return (
+        (not wanted.actors or event.actor in wanted.actors)
+        and (not wanted.actions or event.action in wanted.actions)
+        and (not wanted.outcomes or event.outcome in wanted.outcomes)
+        and wanted.subject.lower() in event.subject.lower()
+        and (not wanted.text or any(wanted.text.lower() in word.lower() for word in words))
+        and wanted.correlation in ("", event.correlation)
+    )
 
 
 def counted_down(at: datetime) -> str:

@@ -23,8 +23,16 @@ from backend.adapters.sagemaker.hosted import IN_SERVICE, HostedEndpoint, Look
 from backend.adapters.sagemaker.hosting import Preparation
 from backend.adapters.sagemaker.names import endpoint_name
 from backend.adapters.sagemaker.objects import Bucket
+from backend.adapters.sagemaker.prices import Prices
 from backend.adapters.sagemaker.scaling import Fleet
-from backend.adapters.sagemaker.served import Configs, ServedConfig, Wanted, WantedStore, deployments_folder
+from backend.adapters.sagemaker.served import (
+    Configs,
+    ServedConfig,
+    Wanted,
+    WantedStore,
+    deployments_folder,
+    drifted,
+)
 from backend.adapters.sagemaker.serving_requests import Hosting, deployment_config
 from backend.adapters.sagemaker.session import Aws
 from backend.adapters.sagemaker.stage_lock import LEASE_S, StageLock
@@ -72,6 +80,7 @@ class SageMakerEndpoints:
         artifacts: Artifacts,
         hosting: Hosting,
         *,
+        prices: Prices | None = None,
         suffix: str = "",
         clock: Clock = _utc_now,
         poll_s: float = _POLL_S,
@@ -82,6 +91,7 @@ class SageMakerEndpoints:
         self._aws = aws
         self._artifacts = artifacts
         self._hosting = hosting
+        self._prices = prices
         self._clock = clock
         self._lock = StageLock(bucket, lease_s, suffix=suffix)
         self._configs = Configs(aws)
@@ -113,6 +123,7 @@ class SageMakerEndpoints:
             served=served,
             since=wanted.since if served == wanted.model else look.changed,
             detail=_explained(look, known=served is not None),
+            drift=drifted(wanted, look, served),
         )
 
     def hold(self, stage: Stage, holder: str) -> AbstractContextManager[None]:
@@ -140,6 +151,7 @@ class SageMakerEndpoints:
                 served=seen.served,
                 since=seen.since,
                 detail=back.reason,
+                drift=seen.drift,
             )
         return self.describe(stage)
 
@@ -168,6 +180,14 @@ class SageMakerEndpoints:
             now=now,
             instance_type=config.instance_type,
         )
+
+    def hourly_cost(self, stage: Stage) -> float | None:
+        """For the instances that the stage has, or would begin with."""
+        price = self._prices.hourly(self._hosting.instance_type) if self._prices else None
+        if price is None:
+            return None
+        look = self._hosted[stage].look()
+        return price * (look.desired if look and look.desired else self._hosting.instances)
 
     def delete(self, stage: Stage) -> None:
         hosted, wanted = self._hosted[stage], self._wanted[stage]

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import types
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime, timedelta
@@ -56,6 +57,8 @@ def _plain(value: Any) -> Any:
         return value.total_seconds()
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
+    if isinstance(value, array):  # of float32, the only ones that we keep
+        return base64.b64encode(value.tobytes()).decode()
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -79,9 +82,17 @@ def _read(kind: Any, value: Any) -> Any:
         parts = get_args(kind)
         each = [parts[0]] * len(value) if parts[1:] == (Ellipsis,) else parts
         return tuple(_read(part, item) for part, item in zip(each, value, strict=True))
+    if origin is array:
+        return _floats(value)
     if origin is not None and issubclass(origin, Mapping):
         return {key: _read(get_args(kind)[1], item) for key, item in value.items()}
     return value
+
+
+def _floats(text: str) -> array[float]:
+    floats = array("f")
+    floats.frombytes(base64.b64decode(text, validate=True))
+    return floats
 
 
 def _read_one_of(kinds: Sequence[Any], value: Any) -> Any:

@@ -23,19 +23,23 @@ from backend.adapters.sagemaker.registry_requests import (
 )
 from backend.adapters.sagemaker.session import PAGE, Aws
 from backend.domain.evaluation import Evaluation
-from backend.domain.registry import MODEL_GROUP, Approval, ModelVersion
+from backend.domain.registry import MODEL_GROUP, Approval, Decision, DecisionKind, ModelVersion
 from backend.errors import NotFoundError, StoreError
 from backend.ports.registry import ModelRegistry
 
 _READERS: Final = 8
+_COMMENT: Final = "-comment.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
-    """One decision about a version, as an object of its own: none is ever written over another."""
+    """One decision about a version, as an object of its own: none is ever written over another.
+
+    `approval` is None for a comment, which decides nothing.
+    """
 
     version: int
-    approval: Approval
+    approval: Approval | None
     by: str
     at: datetime
     comment: str
@@ -93,10 +97,9 @@ class SageMakerRegistry:
 
     def set_approval(self, version: int, approval: Approval, *, by: str, comment: str) -> ModelVersion:
         package = self._package(version)
-        decided = Decided(version=version, approval=approval, by=by, at=datetime.now(UTC), comment=comment)
         # First who and why, then the decision itself: one that takes hold is never without its author.
-        key = f"{_decisions_folder(version)}{decided.at:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}.json"
-        self._bucket.create(key, to_document(decided))
+        decided = Decided(version=version, approval=approval, by=by, at=datetime.now(UTC), comment=comment)
+        self._write(decided)
         request = approval_request(
             package["ModelPackageArn"],
             approval,
@@ -108,6 +111,19 @@ class SageMakerRegistry:
         with translating(f"set the approval of version {version}"):
             self._aws.sagemaker("write").update_model_package(**request)
         return self.get(version)
+
+    def add_comment(self, version: int, *, by: str, comment: str) -> None:
+        self._package(version)
+        self._write(Decided(version=version, approval=None, by=by, at=datetime.now(UTC), comment=comment))
+
+    def decisions(self, version: int) -> Sequence[Decision]:
+        """Also those that did not take hold: SageMaker was asked after they were written."""
+        self._package(version)
+        said = self._decided.read_all(self._bucket.keys(_decisions_folder(version)))
+        return [
+            Decision(version=one.version, kind=_kind(one), by=one.by, at=one.at, comment=one.comment)
+            for one in reversed(said)
+        ]
 
     def fetch_archive(self, version: ModelVersion) -> Path:
         return self._artifacts.fetch(version.archive)
@@ -209,11 +225,22 @@ class SageMakerRegistry:
         return self._facts[described.facts]
 
     def _decisions(self, version: int | None = None) -> Mapping[int, Decided]:
-        """The latest decision about each version, or about one. Keys sort by time; each is read once."""
+        """The latest decision about each version, or about one. Keys sort by time and tell comments."""
         latest: dict[int, str] = {}
         for key in self._bucket.keys(_decisions_folder(version)):
-            latest[int(key.split("/")[2])] = key
+            if not key.endswith(_COMMENT):
+                latest[int(key.split("/")[2])] = key
         return dict(zip(latest, self._decided.read_all(latest.values()), strict=True))
+
+    def _write(self, decided: Decided) -> None:
+        ending = ".json" if decided.approval else _COMMENT
+        moment = decided.at.strftime("%Y%m%dT%H%M%S%f")
+        key = f"{_decisions_folder(decided.version)}{moment}-{secrets.token_hex(4)}{ending}"
+        self._bucket.create(key, to_document(decided))
+
+
+def _kind(decided: Decided) -> DecisionKind:
+    return DecisionKind(decided.approval.value) if decided.approval else DecisionKind.COMMENT
 
 
 def _facts_key(digest: str) -> str:

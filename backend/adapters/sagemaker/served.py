@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from backend.adapters.sagemaker.errors import LostRaceError, translating
-from backend.adapters.sagemaker.hosted import Look
+from backend.adapters.sagemaker.hosted import IN_SERVICE, Look
 from backend.adapters.sagemaker.names import sha256_of_key
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.records import from_document, to_document
 from backend.adapters.sagemaker.serving_requests import VERSION_VARIABLE
 from backend.adapters.sagemaker.session import Aws
+from backend.domain.drift import Difference
 from backend.domain.serving import ServedModel, Stage
 from backend.errors import NotFoundError
 
@@ -137,6 +138,27 @@ def _model(container: Mapping[str, Any]) -> ServedModel | None:
     version = container.get("Environment", {}).get(VERSION_VARIABLE, "")
     sha256 = sha256_of_key(container.get("ModelDataUrl", ""))
     return ServedModel(version=int(version), sha256=sha256) if version.isdigit() and sha256 else None
+
+
+def drifted(wanted: Wanted, look: Look, served: ServedModel | None) -> tuple[Difference, ...]:
+    """What somebody changed past the deployments: configs cannot change, so another config is all that there can be.
+
+    Empty while anything is under way, and where no deployment ever ended.
+    """
+    if look.status != IN_SERVICE or wanted.pending is not None or wanted.model is None or look.config == wanted.config:
+        return ()
+    found = [Difference(what="endpoint config", wanted=wanted.config, served=look.config)]
+    if served is None:
+        return (*found, Difference(what="archive", wanted=_short(wanted.model.sha256), served="none of ours"))
+    if served.version != wanted.model.version:
+        found.append(Difference(what="version", wanted=str(wanted.model.version), served=str(served.version)))
+    if served.sha256 != wanted.model.sha256:
+        found.append(Difference(what="archive", wanted=_short(wanted.model.sha256), served=_short(served.sha256)))
+    return tuple(found)
+
+
+def _short(sha256: str) -> str:
+    return sha256[:12]
 
 
 def deployments_folder(stage: Stage, suffix: str = "") -> str:

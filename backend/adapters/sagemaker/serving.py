@@ -10,10 +10,12 @@ from backend.adapters.sagemaker.artifacts import Artifacts
 from backend.adapters.sagemaker.audit import S3AuditLog
 from backend.adapters.sagemaker.deployments import S3Deployments
 from backend.adapters.sagemaker.endpoints import SageMakerEndpoints
+from backend.adapters.sagemaker.evaluations import S3Evaluations
 from backend.adapters.sagemaker.hard_examples import S3HardExamples
 from backend.adapters.sagemaker.images import triton_image
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.operation_store import S3OperationStore
+from backend.adapters.sagemaker.prices import Prices
 from backend.adapters.sagemaker.probes import serving_probes
 from backend.adapters.sagemaker.registry import SageMakerRegistry
 from backend.adapters.sagemaker.scaling import SageMakerFleets
@@ -33,6 +35,7 @@ class ServingOnAws:
     audit: S3AuditLog
     operations: S3OperationStore
     examples: S3HardExamples
+    evaluations: S3Evaluations
     probes: Sequence[Probe]
 
 
@@ -47,6 +50,7 @@ def serving_on_aws(
     subnets: tuple[str, ...],
     security_groups: tuple[str, ...],
     kms_key: str,
+    prices: Prices | None = None,
     suffix: str = "",
 ) -> ServingOnAws:
     """`image` empty is AWS's own Triton container of the region. Raises `InvalidInputError` for what cannot be so."""
@@ -62,7 +66,7 @@ def serving_on_aws(
     )
     bucket = Bucket(aws)
     artifacts = Artifacts(aws, cache)
-    serving = SageMakerEndpoints(aws, bucket, artifacts, hosting, suffix=suffix)
+    serving = SageMakerEndpoints(aws, bucket, artifacts, hosting, prices=prices, suffix=suffix)
     return ServingOnAws(
         registry=SageMakerRegistry(aws, bucket, artifacts, image=hosting.image),
         serving=serving,
@@ -71,5 +75,6 @@ def serving_on_aws(
         audit=S3AuditLog(bucket),
         operations=S3OperationStore(bucket),
         examples=S3HardExamples(bucket),
+        evaluations=S3Evaluations(bucket),
         probes=serving_probes(aws, bucket, serving, hosting),
     )

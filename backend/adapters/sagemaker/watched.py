@@ -1,5 +1,5 @@
-"""Registry, endpoints and records for a dashboard: reads are answered in the background (`background.Answers`), so that
-no page waits for AWS; writes and predictions go straight there, and make the next read a new look.
+"""Registry, endpoints and deployments for a dashboard: reads are answered in the background (`background.Answers`), so
+that no page waits for AWS; writes and predictions go straight there, and make the next read a new look.
 
 What a page shows may so be some seconds old. Nothing is decided by it: a deployment names what it expects to be served
 and is refused when that has changed.
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -17,17 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.adapters.sagemaker.background import LIST_SECONDS, Answers
-from backend.domain.audit import AuditEvent
 from backend.domain.evaluation import Evaluation
-from backend.domain.prediction import Answer, HardExample
+from backend.domain.prediction import Answer
 from backend.domain.promotion import Deployment
-from backend.domain.registry import Approval, ModelVersion
+from backend.domain.registry import Approval, Decision, ModelVersion
 from backend.domain.scaling import Autoscaling, Scale
 from backend.domain.serving import Endpoint, EndpointMetrics, EndpointStatus, ServedModel, Stage
-from backend.ports.audit import AuditLog
 from backend.ports.deployments import DeploymentStore
 from backend.ports.fleets import Fleets
-from backend.ports.hard_examples import HardExamples
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import Report, ServingPlatform
 
@@ -47,12 +43,18 @@ class WatchedServing:
         self._metrics: Answers[EndpointMetrics] = Answers(
             lambda stage: serving.measure(Stage(stage)), lambda _: _METRICS_S
         )
+        self._costs: Answers[float | None] = Answers(
+            lambda stage: serving.hourly_cost(Stage(stage)), lambda _: LIST_SECONDS
+        )
 
     def describe(self, stage: Stage) -> Endpoint:
         return self._endpoints.get(stage.value)
 
     def measure(self, stage: Stage) -> EndpointMetrics:
         return self._metrics.get(stage.value)
+
+    def hourly_cost(self, stage: Stage) -> float | None:
+        return self._costs.get(stage.value)
 
     @contextmanager
     def hold(self, stage: Stage, holder: str) -> Iterator[None]:
@@ -120,6 +122,9 @@ class WatchedRegistry:
         self._lists: Answers[Sequence[ModelVersion]] = Answers(
             lambda _: registry.list_versions(), lambda _: LIST_SECONDS
         )
+        self._decisions: Answers[Sequence[Decision]] = Answers(
+            lambda version: registry.decisions(int(version)), lambda _: LIST_SECONDS
+        )
 
     def register(
         self, archive: Path, *, sha256: str, source_job: str, evaluation: Evaluation | None, registered_by: str
@@ -140,7 +145,15 @@ class WatchedRegistry:
     def set_approval(self, version: int, approval: Approval, *, by: str, comment: str) -> ModelVersion:
         decided = self._registry.set_approval(version, approval, by=by, comment=comment)
         self._lists.forget()
+        self._decisions.forget()
         return decided
+
+    def add_comment(self, version: int, *, by: str, comment: str) -> None:
+        self._registry.add_comment(version, by=by, comment=comment)
+        self._decisions.forget()
+
+    def decisions(self, version: int) -> Sequence[Decision]:
+        return self._decisions.get(str(version))
 
     def fetch_archive(self, version: ModelVersion) -> Path:
         return self._registry.fetch_archive(version)
@@ -166,49 +179,6 @@ class WatchedDeployments:
         return self._histories.get(stage.value if stage else "")
 
 
-class WatchedAudit:
-    """`AuditLog` for a dashboard; only the plain list of the newest events is kept ready."""
-
-    def __init__(self, audit: AuditLog) -> None:
-        self._audit = audit
-        self._newest: Answers[Sequence[AuditEvent]] = Answers(
-            lambda limit: audit.list_events(limit=int(limit)), lambda _: LIST_SECONDS
-        )
-
-    def append(self, event: AuditEvent) -> None:
-        self._audit.append(event)
-        self._newest.forget()
-
-    def list_events(
-        self, *, since: datetime | None = None, subject: str = "", limit: int = 1000
-    ) -> Sequence[AuditEvent]:
-        if since is None and not subject:
-            return self._newest.get(str(limit))
-        return self._audit.list_events(since=since, subject=subject, limit=limit)
-
-
-class WatchedExamples:
-    """`HardExamples` for a dashboard."""
-
-    def __init__(self, examples: HardExamples) -> None:
-        self._examples = examples
-        self._lists: Answers[Sequence[HardExample]] = Answers(
-            lambda _: examples.list_examples(), lambda _: LIST_SECONDS
-        )
-
-    def add(self, example: HardExample) -> None:
-        self._examples.add(example)
-        self._lists.forget()
-
-    def remove(self, example_id: str) -> HardExample:
-        removed = self._examples.remove(example_id)
-        self._lists.forget()
-        return removed
-
-    def list_examples(self) -> Sequence[HardExample]:
-        return self._lists.get(_EVERYTHING)
-
-
 def _pause(endpoint: Endpoint) -> float:
     changing = endpoint.status in (EndpointStatus.CREATING, EndpointStatus.UPDATING)
     return _CHANGING_S if changing else LIST_SECONDS
@@ -227,12 +197,4 @@ def _conforms_registry(adapter: WatchedRegistry) -> ModelRegistry:
 
 
 def _conforms_deployments(adapter: WatchedDeployments) -> DeploymentStore:
-    return adapter
-
-
-def _conforms_audit(adapter: WatchedAudit) -> AuditLog:
-    return adapter
-
-
-def _conforms_examples(adapter: WatchedExamples) -> HardExamples:
     return adapter

@@ -1,0 +1,68 @@
+"""Everything on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from backend.adapters.local.audit import LocalAuditLog
+from backend.adapters.local.database import Database
+from backend.adapters.local.deployments import LocalDeployments
+from backend.adapters.local.endpoints import LocalEndpoints
+from backend.adapters.local.evaluations import LocalEvaluations
+from backend.adapters.local.fleets import LocalFleets
+from backend.adapters.local.hard_examples import LocalHardExamples
+from backend.adapters.local.home import Home
+from backend.adapters.local.job_store import JobStore
+from backend.adapters.local.operation_store import LocalOperationStore
+from backend.adapters.local.probes import local_probes
+from backend.adapters.local.registry import LocalRegistry
+from backend.adapters.local.training import LocalTraining
+from backend.adapters.local.tuning import LocalTuning
+from backend.adapters.local.tuning_store import TuningStore
+from backend.ports.probes import Probe
+from backend.settings import Settings
+from backend.wiring.platform import Platform, Stores
+
+
+def local_platform(
+    settings: Settings,
+    *,
+    home: Home,
+    database: Database,
+    environment: Mapping[str, str],
+    serving_environment: Path,
+    wandb: Probe,
+) -> Platform:
+    """Jobs and endpoints are processes of this machine; `environment` is theirs."""
+    serving = LocalEndpoints(settings.home, serving_environment)
+    jobs = JobStore(database, home)
+    slots = settings.max_parallel_jobs
+    training = LocalTraining(jobs, home, slots=slots, environment=environment)
+    return Platform(
+        training=training,
+        tuning=LocalTuning(TuningStore(database), jobs, training, home, slots=slots, environment=environment),
+        serving=serving,
+        fleets=LocalFleets(),
+        stores=local_stores(home, database),
+        probes=local_probes(
+            home=home,
+            database=database,
+            serving=serving,
+            serving_environment=serving_environment,
+            data=settings.data,
+            wandb=wandb,
+        ),
+    )
+
+
+def local_stores(home: Home, database: Database) -> Stores:
+    """Rows of the database, and files of the home."""
+    return Stores(
+        registry=LocalRegistry(database, home),
+        deployments=LocalDeployments(database),
+        audit=LocalAuditLog(database),
+        examples=LocalHardExamples(database),
+        operations=LocalOperationStore(database),
+        evaluations=LocalEvaluations(home),
+    )

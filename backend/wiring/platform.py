@@ -1,0 +1,42 @@
+"""What a platform brings for the services to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backend.ports.audit import AuditLog
+from backend.ports.deployments import DeploymentStore
+from backend.ports.evaluations import EvaluationStore
+from backend.ports.fleets import Fleets
+from backend.ports.hard_examples import HardExamples
+from backend.ports.operations import OperationStore
+from backend.ports.probes import Probe
+from backend.ports.registry import ModelRegistry
+from backend.ports.serving import ServingPlatform
+from backend.ports.training import TrainingPlatform
+from backend.ports.tuning import TuningPlatform
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stores:
+    """What is kept: of this machine in its database and home, on AWS in its bucket and registry."""
+
+    registry: ModelRegistry
+    deployments: DeploymentStore
+    audit: AuditLog
+    examples: HardExamples
+    operations: OperationStore
+    evaluations: EvaluationStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """Where jobs run, versions serve and records are kept; `probes` are the doctor's questions about it."""
+
+    training: TrainingPlatform
+    tuning: TuningPlatform
+    serving: ServingPlatform
+    fleets: Fleets
+    stores: Stores
+    probes: Sequence[Probe]
