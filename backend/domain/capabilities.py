@@ -25,6 +25,7 @@ class Feature(Enum):
     SCALE = "change how many instances serve"
     ALARMS = "watch a new version with alarms"
     LOAD_TEST = "load test an endpoint"
+    PROBE_STREAM = "ask an endpoint all the while that it is changed"
 
 
 Unsupported = Mapping[Feature, str]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backend.domain.audit import AuditEvent
+from backend.domain.audit import AuditEvent, AuditFilter
 from backend.domain.operations import Operation, OperationStatus
 from backend.domain.prediction import HardExample
+from backend.domain.predictions import DataKind, LabelledImages, Predictions
 from backend.domain.promotion import Deployment, DeploymentKind, Outcome
 from backend.domain.serving import ServedModel, Stage
 from backend.domain.steps import Step, StepStatus
@@ -96,9 +98,49 @@ class TestAudit:
         for minute in range(6):
             stores.audit.append(event(minute, "stage prod" if minute % 2 else "job a_b%"))
         assert [e.after["version"] for e in stores.audit.list_events(limit=2)] == [5, 4]
-        assert [e.after["version"] for e in stores.audit.list_events(subject="prod", limit=2)] == [5, 3]
-        assert [e.after["version"] for e in stores.audit.list_events(subject="a_b%")] == [4, 2, 0]
-        assert [e.after["version"] for e in stores.audit.list_events(since=NOON + timedelta(minutes=4))] == [5, 4]
+        assert [e.after["version"] for e in stores.audit.list_events(AuditFilter(subject="PROD"), limit=2)] == [5, 3]
+        assert [e.after["version"] for e in stores.audit.list_events(AuditFilter(subject="a_b%"))] == [4, 2, 0]
+        since, until = NOON + timedelta(minutes=2), NOON + timedelta(minutes=4)
+        between = AuditFilter(since=since, until=until)
+        assert [e.after["version"] for e in stores.audit.list_events(between)] == [3, 2]
+        assert [e.after["version"] for e in stores.audit.list_events(limit=2, offset=3)] == [2, 1]
+        assert (stores.audit.count(), stores.audit.count(between)) == (6, 2)
+        assert stores.audit.count(AuditFilter(subject="prod", since=since)) == 2
+        words = stores.audit.words()
+        assert (len(words.actors), len(words.actions), len(words.outcomes)) == (1, 1, 1)
+
+
+class TestEvaluations:
+    def test_what_was_said_is_kept_by_archive_and_data_and_replaced(self, stores: Stores) -> None:
+        data = LabelledImages(name="two", images=bytes(range(196)) * 8, labels=b"\x03\x07")
+        said = Predictions(
+            archive_sha256="a" * 64,
+            kind=DataKind.FREEHAND,
+            data_name="two",
+            data_sha256=data.sha256,
+            at=NOON,
+            labels=data.labels,
+            predicted=b"\x03\x01",
+            probabilities=array("f", [0.1] * 20),
+        )
+        later = replace(said, at=NOON + timedelta(hours=1), predicted=b"\x03\x07")
+        kept = stores.evaluations
+        assert kept.predictions("a" * 64, DataKind.FREEHAND) is None
+        kept.save(said)
+        assert kept.predictions("a" * 64, DataKind.FREEHAND) == said
+        kept.save(later)
+        assert kept.predictions("a" * 64, DataKind.FREEHAND, data.sha256) == later
+        assert [(e.n, e.right, e.at) for e in kept.evaluated("a" * 64)] == [(2, 2, later.at)]
+        assert kept.predictions("a" * 64, DataKind.TEST) is None
+        assert list(kept.evaluated("b" * 64)) == []
+
+    def test_images_are_kept_once_under_their_digest(self, stores: Stores) -> None:
+        data = LabelledImages(name="one", images=bytes(784), labels=b"\x05")
+        for _ in range(2):
+            stores.evaluations.save_data(data)
+        assert stores.evaluations.data(data.sha256) == data
+        with pytest.raises(NotFoundError, match="not kept"):
+            stores.evaluations.data("c" * 64)
 
 
 class TestOperations:

@@ -17,11 +17,15 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Generic, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from backend.errors import StoreError
 
 Record = TypeVar("Record")
+
+
+class _Array(Generic[Record]):
+    """Stands for `array` in annotations: before Python 3.12 `array[float]` cannot be evaluated."""
 
 
 def to_document(record: Any) -> dict[str, Any]:
@@ -82,7 +86,7 @@ def _read(kind: Any, value: Any) -> Any:
         parts = get_args(kind)
         each = [parts[0]] * len(value) if parts[1:] == (Ellipsis,) else parts
         return tuple(_read(part, item) for part, item in zip(each, value, strict=True))
-    if origin is array:
+    if origin is _Array:
         return _floats(value)
     if origin is not None and issubclass(origin, Mapping):
         return {key: _read(get_args(kind)[1], item) for key, item in value.items()}
@@ -119,7 +123,7 @@ def _has_default(field: Field[Any]) -> bool:
 
 @cache
 def _hints(kind: type) -> Mapping[str, Any]:
-    return get_type_hints(kind)
+    return get_type_hints(kind, localns={"array": _Array})
 
 
 _READERS: Mapping[Any, Any] = {
