@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTER = "backend/adapters/sagemaker"
-LAUNCHING, MANY = "tests/unit/sagemaker/test_launching.py", "tests/unit/sagemaker/test_many.py"
+LAUNCHING, MANY = "tests/unit/sagemaker/test_job_launching.py", "tests/unit/sagemaker/test_many.py"
 
 
 @dataclass(frozen=True)

@@ -65,8 +65,8 @@ def _utc_now() -> datetime:
 _UNSUPPORTED: Final[Unsupported] = {
     Feature.SUSPEND: "An endpoint of SageMaker does not run on this machine: it serves on when the machine stops, and "
     "costs until it is deleted. Delete it, or scale it down.",
-    Feature.PROBE_STREAM: "SageMaker takes signed requests only, which the probe stream does not send: whether a client "
-    "was let down is not measured. The deployment's own steps ask the known digits before and after.",
+    Feature.PROBE_STREAM: "SageMaker takes signed requests only, which the probe stream does not send: whether a "
+    "client was let down is not measured. The deployment's own steps ask the known digits before and after.",
     Feature.LOAD_TEST: "SageMaker takes signed requests only, which the load generator does not send. SageMaker "
     "Inference Recommender runs load tests within AWS.",
 }

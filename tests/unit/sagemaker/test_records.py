@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -26,7 +27,7 @@ def launch(name: str, key: str) -> Launch:
         request=of,
         created_at=datetime.now(UTC),
         base=training_base(of),
-        site=asdict(Site()),
+        site=json.loads(json.dumps(asdict(Site()))),  # as JSON gives it back: lists, no tuples
     )
 
 
