@@ -39,6 +39,7 @@ bench-ablation: setup-test  ## what each part of the preset accurate is worth; h
 
 campaign: setup-test  ## the long proofs; writes docs/reliability.md
 	@$(PY) -m tests.campaign.switch
+	@$(PY) -m tests.campaign.rivals
 	@$(PY) -m tests.campaign.killed_deployment
 	@$(PY) -m tests.campaign.killed_processes
 	@$(PY) -m tests.campaign.killed_beginnings

@@ -38,6 +38,9 @@ class Key(StrEnum):
     DELETING = "deleting"
     """Id of the operation by which this session deletes an endpoint."""
 
+    STARTED = "started"
+    """Id of the deployment that a drift banner started: the next run goes there."""
+
     DOCTOR = "doctor"
     """Id of the doctor's operation that this session looks at."""
 

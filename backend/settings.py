@@ -43,6 +43,11 @@ class Settings(BaseSettings):
         alias="DIGITS_ROLE",
         description="What the person at this machine may do: viewer, operator or approver.",
     )
+    gates: Path = Field(
+        default=Path("models/gates.yaml"),
+        alias="DIGITS_GATES",
+        description="What must be known of a version before a stage may serve it; YAML. Relative to the repository.",
+    )
     max_parallel_jobs: int = Field(
         default=1,
         ge=1,
@@ -58,9 +63,11 @@ class Settings(BaseSettings):
     wandb_api_key: SecretStr | None = Field(
         default=None,
         alias="WANDB_API_KEY",
-        description="W&B key; without it runs are recorded offline, in the state folder.",
+        description="W&B key; without it runs are recorded offline, in the state folder, and none are read from W&B.",
     )
-    wandb_entity: str = Field(default="", alias="WANDB_ENTITY", description="W&B user or team that owns the runs.")
+    wandb_entity: str = Field(
+        default="", alias="WANDB_ENTITY", description="W&B user or team that owns the runs; the key's own."
+    )
     wandb_project: str = Field(
         default="digit_classification", alias="WANDB_PROJECT", description="W&B project of the runs."
     )
@@ -68,7 +75,7 @@ class Settings(BaseSettings):
         default="", alias="WANDB_BASE_URL", description="Address of a self-hosted W&B server; http or https."
     )
 
-    @field_validator("home", "data")
+    @field_validator("home", "data", "gates")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else (ROOT / path.expanduser()).resolve()

@@ -42,6 +42,14 @@ def check_status(ok: bool) -> str:
     return "Ok" if ok else "NotOk"
 
 
+def event_status(outcome: str) -> str:
+    """The status word of an audited effect's outcome; as it is where it is none of ours.
+
+    An effect and a deployment may both fail, or be interrupted; people read these as the same.
+    """
+    return outcome.capitalize() if outcome in ("failed", "interrupted") else outcome
+
+
 def status_badge(status: Enum | str, *, help: str | None = None) -> None:
     """Show a status as a badge; `help` is what it says on hover (ours, not data: it is read as Markdown)."""
     look = look_of(status)
@@ -104,6 +112,18 @@ LOOKS: Final[Mapping[str, Look]] = {
     "PendingManualApproval": _look("Waiting for approval", "hourglass_top", "\N{HORIZONTAL ELLIPSIS}", "orange"),
     "Approved": _look("Approved", "verified", "\N{CHECK MARK}", "green"),
     "Rejected": _look("Rejected", "cancel", "\N{MULTIPLICATION X}", "red"),
+    # gates
+    "Passed": _look("Passed", "check_circle", "\N{CHECK MARK}", "green"),
+    "NotApplicable": _look("Not applicable", "remove", "-", "gray"),
+    "MissingEvidence": _look("No evidence", "help_center", "?", "orange"),
+    # what was said about a version
+    "Comment": _look("Comment", "chat", "\N{BLACK CIRCLE}", "blue"),
+    # how an effect ended that is no deployment
+    "done": _look("Done", "check_circle", "\N{CHECK MARK}", "green"),
+    "refused": _look("Refused", "block", "\N{CIRCLED DIVISION SLASH}", "orange"),
+    # the guard
+    "drifted": _look("Drifted", "sync_problem", "!", "red"),
+    "in step": _look("In step", "check_circle", "\N{CHECK MARK}", "green"),
     # the doctor
     "Ok": _look("OK", "check_circle", "\N{CHECK MARK}", "green"),
     "NotOk": _look("Needs attention", "warning", "!", "red"),

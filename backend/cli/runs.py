@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from argparse import Namespace
-from typing import Any
+from typing import Any, Final
 
 from backend.bootstrap import Backend
 from backend.cli.documents import Answer, Document, neutral, table, time_text
 from backend.domain.tracking import Json, Run, RunFilter, RunState
 from backend.errors import InvalidInputError, NotFoundError
+
+_SETTLING_SECONDS: Final = 15.0
 
 
 def list_runs(backend: Backend, options: Namespace) -> Answer:
@@ -21,6 +24,7 @@ def list_runs(backend: Backend, options: Namespace) -> Answer:
         tags=frozenset(options.tag),
         text=options.text,
     )
+    settle(backend)
     page = backend.runs.list_runs(where, limit=options.limit)
     _say_troubles(backend)
     rows = [
@@ -40,7 +44,15 @@ def list_runs(backend: Backend, options: Namespace) -> Answer:
     return [run_document(run) for run in page.runs], text + more, 0
 
 
+def settle(backend: Backend) -> None:
+    """Wait until each source has answered, or failed: a command has no later look, as a page has."""
+    deadline = time.monotonic() + _SETTLING_SECONDS
+    while any(source.refreshing for source in backend.runs.sources()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 def show(backend: Backend, options: Namespace) -> Answer:
+    settle(backend)
     run = backend.runs.get_run(options.id)
     lines = [
         f"{run.name}  {run.state.value}  {run.project}/{run.id}  {_source(run)}",
@@ -60,6 +72,7 @@ def show(backend: Backend, options: Namespace) -> Answer:
 
 
 def history(backend: Backend, options: Namespace) -> Answer:
+    settle(backend)
     run = backend.runs.get_run(options.id)
     metrics = options.metric or list(run.metrics)
     rows = backend.runs.histories([run.key], metrics)[run.key]

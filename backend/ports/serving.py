@@ -20,7 +20,10 @@ Report = Callable[[str, StepStatus, str], None]
 
 class ServingPlatform(Protocol):
     def describe(self, stage: Stage) -> Endpoint:
-        """The stage as it is now, within a second; never raises for an endpoint that is down: its status says so."""
+        """The stage as it is now, within a second; never raises for an endpoint that is down: its status says so.
+
+        What was loaded past all deployments is `InService` with its `drift`, and stays until somebody deploys.
+        """
         ...
 
     def hold(self, stage: Stage, holder: str) -> AbstractContextManager[None]:
@@ -57,6 +60,10 @@ class ServingPlatform(Protocol):
         Asking changes nothing that is counted; what supervises the endpoint asks it too, and that is counted.
         Raises `EndpointUnavailableError` when nothing is deployed, or what serves does not say.
         """
+        ...
+
+    def hourly_cost(self, stage: Stage) -> float:
+        """What serving the stage costs an hour, in US dollars; 0 where nobody sends a bill."""
         ...
 
     def delete(self, stage: Stage) -> None:

@@ -63,8 +63,11 @@ class Runs:
         if found:
             first, *others = found
             for other in others:
-                if other.key == first.key:
-                    first = self._join(first, other)
+                if other.key != first.key:  # a bare id, which another project's run has too
+                    raise NotFoundError(
+                        f"Several runs have the id '{key}'.", hint=f"Name one whole: {first.key} or {other.key}."
+                    )
+                first = self._join(first, other)
             return first
         raise _news(key, errors)
 

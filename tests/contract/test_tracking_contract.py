@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,15 +11,20 @@ import pytest
 from backend.domain.tracking import RunFilter, RunState
 from backend.errors import InvalidInputError, NotFoundError
 from backend.ports import tracking
-from tests.contract.run_sources import FakeSource, FilesSource, RunSourceUnderTest
+from tests.contract.run_sources import FakeSource, FilesSource, RunSourceUnderTest, ServerSource
 
 NAN = math.nan
 KEY = "digit_classification/a"
 
 
-@pytest.fixture(params=["fake", "files"])
-def source(request: pytest.FixtureRequest, tmp_path: Path) -> RunSourceUnderTest:
-    return FakeSource() if request.param == "fake" else FilesSource(tmp_path)
+@pytest.fixture(params=["fake", "files", pytest.param("server", marks=pytest.mark.processes)])
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunSourceUnderTest]:
+    if request.param == "server":
+        server = ServerSource(tmp_path)
+        yield server
+        server.close()
+    else:
+        yield FakeSource() if request.param == "fake" else FilesSource(tmp_path)
 
 
 class TestListing:
@@ -128,6 +134,7 @@ class TestOneRun:
         for module in (tracking, __import__("tests.fakes.tracking", fromlist=["x"])):
             monkeypatch.setattr(module, "LARGEST_MEDIA", 32)
         monkeypatch.setattr("backend.adapters.wandb.run_files.LARGEST_MEDIA", 32)
+        monkeypatch.setattr("backend.adapters.wandb.cloud.LARGEST_MEDIA", 32)
         with pytest.raises(InvalidInputError, match="33 bytes"):
             source.reader.read_media(KEY, "big.png")
 

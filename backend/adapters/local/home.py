@@ -23,14 +23,28 @@ class Home:
         return self.root / "digits.sqlite3"
 
     @property
+    def log(self) -> Path:
+        return self.root / "digits.log"
+
+    @property
     def wandb(self) -> Path:
         return self.root / "wandb"
+
+    @property
+    def wandb_cloud(self) -> Path:
+        """What was read from a W&B server."""
+        return self.root / "wandb-cloud"
 
     def job(self, name: str) -> JobFolder:
         return JobFolder(self.root / "jobs" / name)
 
     def version(self, number: int) -> Path:
         return self.root / "models" / str(number) / "model.tar.gz"
+
+    @property
+    def evaluations(self) -> Path:
+        """A folder for each archive that was run, under its SHA-256, and `data` with the images."""
+        return self.root / "evaluations"
 
     def operation(self, operation_id: str) -> Path:
         """Ids come from addresses and command lines: raises `InvalidInputError` for what cannot be one."""
