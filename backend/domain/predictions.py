@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Final
 
+from backend.domain.evaluation import Performance
 from backend.domain.statistics import Pair
 from backend.errors import DifferentDataError, InvalidInputError
 
@@ -138,3 +139,20 @@ def flips(candidate: Predictions, base: Predictions) -> Flips:
             elif old == label:
                 broken.append(place)
     return Flips(fixed=tuple(fixed), broken=tuple(broken), n=base.n)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """One data set that an archive has just been run on; `probabilities` float32 [n * 10], image by image."""
+
+    kind: DataKind
+    data: LabelledImages
+    probabilities: array[float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What came of running an archive: its answers on each data set, and how large and fast its model is here."""
+
+    tried: tuple[Tried, ...]
+    performance: Performance
