@@ -52,3 +52,12 @@ class Key(StrEnum):
 
     IMPORTANCE = "importance"
     """By tuning job, how many trials had finished when its importance was asked for."""
+
+    EXPLAINED = "explained"
+    """What an occlusion map was asked for: stage, the picture's bytes, and what was found."""
+
+    FORGOTTEN = "forgotten"
+    """The hard example that was removed last: Undo keeps it again."""
+
+    CORRECTED = "corrected"
+    """A drawing was kept just now: the page shows the new list once."""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from backend.adapters.local.audit import LocalAuditLog
+from backend.adapters.local.candidates import LocalCandidates
 from backend.adapters.local.database import Database
 from backend.adapters.local.deployments import LocalDeployments
 from backend.adapters.local.endpoints import LocalEndpoints
@@ -26,6 +27,7 @@ from backend.adapters.local.tuning_store import TuningStore
 from backend.adapters.triton.load import TritonLoad
 from backend.domain.identity import Actor
 from backend.ports.audit import AuditLog
+from backend.ports.candidates import Candidates
 from backend.ports.deployments import DeploymentStore
 from backend.ports.hard_examples import HardExamples
 from backend.ports.load import LoadGenerator
@@ -92,6 +94,7 @@ def connect(settings: Settings) -> Backend:
         tuning=LocalTuning(TuningStore(database), jobs, training, home, slots=slots, environment=environment),
         serving=serving,
         load=TritonLoad(),
+        candidates=LocalCandidates(environment=environment),
         environment=environment,
         probes=local_probes(
             home=home,
@@ -115,6 +118,7 @@ def assemble(
     tuning: TuningPlatform,
     serving: ServingPlatform,
     load: LoadGenerator,
+    candidates: Candidates,
     environment: Mapping[str, str],
     probes: Sequence[Probe],
 ) -> Backend:
@@ -143,7 +147,7 @@ def assemble(
         searching=Searching(tuning, examples, auditor, _now),
         registration=registration,
         promotion=promotion,
-        prediction=PredictionService(serving, examples, auditor, _now),
+        prediction=PredictionService(serving, registry, candidates, examples, auditor, _now),
         endpoints=Endpoints(serving, load, auditor),
         quickstart=Quickstart(
             training=training,

@@ -4,6 +4,8 @@
 const SIDE = 280
 const MAX_POINTS = 20000
 const PEN = { least: 10, usual: 20, most: 34 }
+const STEP = 10 // of 280: a pixel of what the model sees
+const ARROWS = { ArrowUp: [0, -STEP], ArrowDown: [0, STEP], ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0] }
 const THIN = 0.5 // of 280: a twentieth of a pixel of what the model sees
 
 const boards = new WeakMap()
@@ -33,8 +35,10 @@ function mount(root) {
   const board = { canvas, revision: null, send: () => {}, load }
   let strokes = []
   let current = null
+  const cursor = root.querySelector(".digit-canvas__cursor")
   let seq = 0
   let frame = 0
+  let at = [SIDE / 2, SIDE / 4] // the pen of who draws with the keyboard
 
   function load(given, revision) {
     board.revision = revision
@@ -150,6 +154,50 @@ function mount(root) {
   }
   canvas.oncontextmenu = event => event.preventDefault()
 
+  // Drawing without a pointer: arrows move the pen, the space bar puts it down and lifts it.
+  function showCursor() {
+    cursor.style.left = `${(at[0] / SIDE) * 100}%`
+    cursor.style.top = `${(at[1] / SIDE) * 100}%`
+    cursor.toggleAttribute("data-down", current?.id === "keys")
+  }
+
+  function where() {
+    return `row ${Math.round(at[1] / STEP)}, column ${Math.round(at[0] / STEP)} of 28`
+  }
+
+  function penDown() {
+    if (current) {
+      if (current.id === "keys") finish()
+    } else {
+      const before = strokes.reduce((sum, stroke) => sum + stroke.points.length, 0)
+      current = { id: "keys", before, width: Number(pen.value), points: [at] }
+      draw()
+      live.textContent = `Pen down, ${where()}`
+    }
+    showCursor()
+  }
+
+  function move([right, down]) {
+    at = [at[0] + right, at[1] + down].map(part => Math.min(SIDE - STEP, Math.max(STEP, part)))
+    if (current?.id === "keys" && current.points.length + current.before < MAX_POINTS) current.points.push(at)
+    draw()
+    showCursor()
+    live.textContent = `${current ? "Drawing" : "Pen up"}, ${where()}`
+  }
+
+  canvas.addEventListener("keydown", event => {
+    const arrow = ARROWS[event.key]
+    if ((!arrow && event.key !== " ") || event.ctrlKey || event.metaKey || event.altKey) return
+    event.preventDefault()
+    event.stopPropagation()
+    if (arrow) move(arrow)
+    else if (!event.repeat) penDown()
+  })
+  canvas.onblur = () => {
+    if (current?.id === "keys") finish()
+    showCursor()
+  }
+
   // The whole page listens, but for people who type or are asked something. In the capture phase: C is Streamlit's too.
   function onKey(event) {
     const target = event.composedPath()[0] // the field itself, also inside another component
@@ -184,6 +232,7 @@ function mount(root) {
     document.removeEventListener("keydown", onKey, true)
   }
   setPen(PEN.usual)
+  showCursor()
   draw()
   return board
 }

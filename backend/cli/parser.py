@@ -153,3 +153,6 @@ def _add_serving(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParse
     export = actions.add_parser("export", parents=[common])
     export.add_argument("file", type=Path)
     export.set_defaults(run=serving.export_examples)
+    remove = actions.add_parser("remove", parents=[common])
+    remove.add_argument("id", help="as `hard-examples list` shows it")
+    remove.set_defaults(run=serving.remove_example)

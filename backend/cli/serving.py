@@ -116,6 +116,11 @@ def list_examples(backend: Backend, options: Namespace) -> Answer:
     return documents, table(documents, "No hard examples yet: correct a label on the Draw page."), 0
 
 
+def remove_example(backend: Backend, options: Namespace) -> Answer:
+    document = example_document(backend.prediction.remove_example(options.id, actor=backend.actor))
+    return document, f"{document['id']} removed: it was kept as a {document['label']}", 0
+
+
 def export_examples(backend: Backend, options: Namespace) -> Answer:
     """Write the file that a training would be handed now."""
     drawings = labelled_drawings.pack(backend.examples.list_examples())

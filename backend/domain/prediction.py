@@ -22,13 +22,37 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """One answer: the most probable digit, the ten probabilities, and who answered in how many milliseconds."""
+    """One answer: the most probable digit, the ten probabilities, and who answered in how many milliseconds.
+
+    `stage` is None for a version that serves no traffic.
+    """
 
     label: int
     probabilities: tuple[float, ...]
     latency_ms: float
-    stage: Stage
+    stage: Stage | None
     version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Occlusion:
+    """How much less sure of `label` the model is, by pixel [28][28], when a square over that pixel is covered.
+
+    Probabilities, 1 for all of the confidence; below 0 where covering helps.
+    """
+
+    label: int
+    version: int
+    drops: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileAnswer:
+    """What a stage said about one of several files: `prediction`, or `error` why it was not asked."""
+
+    name: str
+    prediction: Prediction | None
+    error: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

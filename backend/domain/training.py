@@ -260,7 +260,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
     for preset in (
         Preset(
             name="fast",
-            summary="The first model of the day: under a minute and a half on two cores.",
+            summary="The first model of the day: half a minute on two cores.",
             hyperparameters={
                 "model": "lean_d",
                 "epochs": 2,

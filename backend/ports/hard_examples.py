@@ -13,6 +13,10 @@ class HardExamples(Protocol):
         """Keep the example; adding the same id again changes nothing."""
         ...
 
+    def remove(self, example_id: str) -> HardExample:
+        """Forget the example and return it; what trained on it keeps its own copy. Raises `NotFoundError`."""
+        ...
+
     def list_examples(self) -> Sequence[HardExample]:
         """Every example, newest first; empty when there are none."""
         ...

@@ -5,59 +5,123 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from backend.digits.normalise import normalise
+from backend.digits.plausible import require_digit
 from backend.digits.preprocess import decode_upload, preprocess
 from backend.digits.strokes import parse_strokes, rasterise
 from backend.domain.identity import Actor, Role
-from backend.domain.prediction import HardExample, Prediction
+from backend.domain.prediction import Answer, FileAnswer, HardExample, Occlusion, Prediction
 from backend.domain.serving import Stage
-from backend.errors import InvalidInputError
+from backend.errors import InvalidInputError, WrongStateError
+from backend.ports.candidates import Candidates
 from backend.ports.clock import Clock
 from backend.ports.hard_examples import HardExamples
+from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
+from backend.services import occlusion
 from backend.services.auditing import Auditor
 
 Pixels = npt.NDArray[np.uint8]
 """What a model sees before normalising: [28, 28], ink bright on black."""
+MOST_FILES: Final = 1_000
+_TOGETHER: Final = 64
+"""Images in one request: see `ServingPlatform.predict`."""
 
 
 def seen_from_strokes(strokes: object) -> Pixels:
-    """The drawing as the model sees it; raises `InvalidInputError` for strokes that are none, or no ink."""
+    """The drawing as the model sees it; raises `InvalidInputError` for strokes that are none, no ink, or no digit."""
     try:
-        return preprocess(rasterise(parse_strokes(strokes)))
+        seen = preprocess(rasterise(parse_strokes(strokes)))
+        require_digit(seen)
     except ValueError as error:
         raise InvalidInputError(str(error), hint="Clear the canvas and draw again.") from error
+    return seen
 
 
 def seen_from_file(content: bytes) -> Pixels:
-    """The picture in an image file as the model sees it; raises `InvalidInputError` for anything else."""
+    """The picture in an image file as the model sees it; raises `InvalidInputError` for anything but one digit."""
     try:
-        return preprocess(decode_upload(content))
+        seen = preprocess(decode_upload(content))
+        require_digit(seen)
     except ValueError as error:
         raise InvalidInputError(str(error), hint="Use a PNG or JPEG picture of one digit.") from error
+    return seen
 
 
 class PredictionService:
-    def __init__(self, serving: ServingPlatform, examples: HardExamples, auditor: Auditor, clock: Clock) -> None:
+    def __init__(
+        self,
+        serving: ServingPlatform,
+        registry: ModelRegistry,
+        candidates: Candidates,
+        examples: HardExamples,
+        auditor: Auditor,
+        clock: Clock,
+    ) -> None:
         self._serving = serving
+        self._registry = registry
+        self._candidates = candidates
         self._examples = examples
         self._auditor = auditor
         self._clock = clock
 
     def predict(self, stage: Stage, seen: Pixels) -> Prediction:
         """What the stage says the picture is. Raises as `ServingPlatform.predict`."""
-        answer = self._serving.predict(stage, normalise(seen[np.newaxis]))
-        probabilities = answer.probabilities[0]
-        return Prediction(
-            label=max(range(10), key=probabilities.__getitem__),
-            probabilities=probabilities,
-            latency_ms=answer.latency_ms,
-            stage=stage,
-            version=answer.version,
+        return _predictions(self._serving.predict(stage, normalise(seen[np.newaxis])), stage)[0]
+
+    def try_candidate(self, number: int, seen: Pixels) -> Prediction:
+        """What a version that need not serve says the picture is; no endpoint is asked.
+
+        Raises `NotFoundError`, and as `Candidates.predict`.
+        """
+        version = self._registry.get(number)
+        answer = self._candidates.predict(version, self._registry.fetch_archive(version), normalise(seen[np.newaxis]))
+        return _predictions(answer, None)[0]
+
+    def predict_files(self, stage: Stage, files: Sequence[tuple[str, bytes]]) -> Sequence[FileAnswer]:
+        """What the stage says of each image file, in order; a file that is no picture of a digit has its error.
+
+        Up to 64 pictures go in one request. Raises `InvalidInputError` for more than 1,000 files, and as `predict`.
+        """
+        if len(files) > MOST_FILES:
+            raise InvalidInputError(f"There are {len(files):,} files; at most {MOST_FILES:,} are taken at once.")
+        seen: dict[int, Pixels] = {}
+        errors: dict[int, str] = {}
+        for place, (_, content) in enumerate(files):
+            try:
+                seen[place] = seen_from_file(content)
+            except InvalidInputError as error:
+                errors[place] = error.message
+        said: dict[int, Prediction] = {}
+        for first in range(0, len(seen), _TOGETHER):
+            places = list(seen)[first : first + _TOGETHER]
+            answer = self._serving.predict(stage, normalise(np.stack([seen[place] for place in places])))
+            said |= zip(places, _predictions(answer, stage), strict=True)
+        return [
+            FileAnswer(name=name, prediction=said.get(place), error=errors.get(place, ""))
+            for place, (name, _) in enumerate(files)
+        ]
+
+    def explain(self, stage: Stage, seen: Pixels, prediction: Prediction) -> Occlusion:
+        """Which parts of the picture the stage's `prediction` about it rests on; one batch of 64.
+
+        Raises `WrongStateError` when the stage serves another version by now, and as `predict`.
+        """
+        answer = self._serving.predict(stage, occlusion.covered(normalise(seen[np.newaxis])[0]))
+        if answer.version != prediction.version:
+            raise WrongStateError(
+                f"'{stage.value}' serves v{answer.version} now; the answer to explain is v{prediction.version}'s.",
+                hint="Press Enter on the canvas to ask again.",
+            )
+        after = [row[prediction.label] for row in answer.probabilities]
+        drops = occlusion.drops(max(prediction.probabilities), after)
+        return Occlusion(
+            label=prediction.label, version=answer.version, drops=tuple(tuple(row) for row in drops.tolist())
         )
 
     def correct(
@@ -65,6 +129,8 @@ class PredictionService:
     ) -> HardExample:
         """Keep the picture under the label a person gives it; the same picture and label are kept once."""
         actor.require(Role.OPERATOR, "correct a label")
+        if prediction.stage is None:
+            raise InvalidInputError("What is corrected is a stage's answer; a candidate serves nobody.")
         if not 0 <= label <= 9:
             raise InvalidInputError(f"The label is {label}; expected a digit from 0 to 9.")
         pixels = seen.tobytes()
@@ -84,3 +150,31 @@ class PredictionService:
             effect.before = {"label": prediction.label, "version": prediction.version}
             effect.after = {"label": label}
         return example
+
+    def remove_example(self, example_id: str, *, actor: Actor) -> HardExample:
+        """Forget a hard example and return it; `keep_again` is the way back. Raises `NotFoundError`."""
+        actor.require(Role.OPERATOR, "remove a hard example")
+        with self._auditor.audited(actor, "forget", f"hard example {example_id}") as effect:
+            example = self._examples.remove(example_id)
+            effect.before = {"label": example.label, "predicted": example.predicted, "version": example.version}
+        return example
+
+    def keep_again(self, example: HardExample, *, actor: Actor) -> None:
+        """Keep an example that was removed, as it was."""
+        actor.require(Role.OPERATOR, "keep a hard example")
+        with self._auditor.audited(actor, "correct", f"hard example {example.id}") as effect:
+            self._examples.add(example)
+            effect.after = {"label": example.label}
+
+
+def _predictions(answer: Answer, stage: Stage | None) -> Sequence[Prediction]:
+    return [
+        Prediction(
+            label=max(range(10), key=row.__getitem__),
+            probabilities=row,
+            latency_ms=answer.latency_ms,
+            stage=stage,
+            version=answer.version,
+        )
+        for row in answer.probabilities
+    ]

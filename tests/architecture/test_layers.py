@@ -33,7 +33,8 @@ MAY_IMPORT = {
     "backend.__main__": ("backend.cli",),
 }
 LIGHT_DIGITS = {
-    f"backend.digits.{name}" for name in ("normalise", "preprocess", "strokes", "metric_lines", "triton_config")
+    f"backend.digits.{name}"
+    for name in ("normalise", "preprocess", "plausible", "strokes", "metric_lines", "triton_config")
 }
 """The part of the training package that the product may import: standard library, NumPy and Pillow only."""
 

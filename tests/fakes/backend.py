@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from backend.adapters.local.candidates import LocalCandidates
 from backend.adapters.local.database import Database
 from backend.adapters.local.home import Home
 from backend.adapters.local.job_store import JobStore
@@ -42,6 +43,7 @@ class World:
     store: JobStore
     searches: TuningStore
     home: Home
+    candidates: LocalCandidates
     held: list[FileLock] = field(default_factory=list)
     """Locks of jobs that are to live: a job whose lock nobody holds reads as failed."""
 
@@ -218,6 +220,7 @@ def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None 
     trained_by = "tests.fakes.trainer"
     training = LocalTraining(store, home, slots=1, environment=environment, trainer=trained_by)
     searches = TuningStore(database)
+    candidates = LocalCandidates(environment=environment)
     backend = assemble(
         Settings(DIGITS_HOME=root),
         actor=Actor(name="ada", role=Role.APPROVER),
@@ -227,10 +230,11 @@ def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None 
         tuning=LocalTuning(searches, store, training, home, slots=1, environment=environment, trainer=trained_by),
         serving=serving,
         load=load or TritonLoad(),
+        candidates=candidates,
         environment=environment,
         probes=[],
     )
-    return World(backend=backend, store=store, searches=searches, home=home)
+    return World(backend=backend, store=store, searches=searches, home=home, candidates=candidates)
 
 
 def now() -> datetime:

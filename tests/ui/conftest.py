@@ -25,6 +25,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     yield world
     for lock in world.held:
         lock.release()
+    world.candidates.close()
     st.cache_data.clear()
     context.backend.clear()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Row, delete, insert, select
 
 from backend.adapters.local.database import Database, hard_examples
 from backend.domain.prediction import HardExample
 from backend.domain.serving import Stage
+from backend.errors import NotFoundError
 from backend.ports.hard_examples import HardExamples
 
 
@@ -37,24 +39,35 @@ class LocalHardExamples:
                 )
             )
 
+    def remove(self, example_id: str) -> HardExample:
+        mine = hard_examples.c.id == example_id
+        with self._database.write() as connection:
+            row = connection.execute(select(hard_examples).where(mine)).first()
+            if row is None:
+                raise NotFoundError(
+                    f"No hard example '{example_id}'.", hint="`python -m backend hard-examples list` shows all."
+                )
+            connection.execute(delete(hard_examples).where(mine))
+        return _example(row)
+
     def list_examples(self) -> Sequence[HardExample]:
         query = select(hard_examples).order_by(hard_examples.c.at.desc(), hard_examples.c.id)
         with self._database.read() as connection:
-            rows = connection.execute(query).all()
-        return [
-            HardExample(
-                id=row.id,
-                label=row.label,
-                predicted=row.predicted,
-                version=row.version,
-                stage=Stage(row.stage),
-                at=row.at,
-                by=row.added_by,
-                pixels=base64.b64decode(row.pixels),
-                strokes=row.strokes,
-            )
-            for row in rows
-        ]
+            return [_example(row) for row in connection.execute(query).all()]
+
+
+def _example(row: Row[Any]) -> HardExample:
+    return HardExample(
+        id=row.id,
+        label=row.label,
+        predicted=row.predicted,
+        version=row.version,
+        stage=Stage(row.stage),
+        at=row.at,
+        by=row.added_by,
+        pixels=base64.b64decode(row.pixels),
+        strokes=row.strokes,
+    )
 
 
 def _conforms(adapter: LocalHardExamples) -> HardExamples:

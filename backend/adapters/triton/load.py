@@ -12,6 +12,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from typing import Final
 from urllib.parse import urlsplit
@@ -49,7 +50,9 @@ class TritonLoad:
             now = time.monotonic()
             return now if now < end else None
 
-        return asyncio.run(_load(url, plan.concurrency, due, progress))
+        # In a thread of its own: the caller's may have a loop that runs, as a notebook's has.
+        with ThreadPoolExecutor(max_workers=1) as alone:
+            return alone.submit(asyncio.run, _load(url, plan.concurrency, due, progress)).result()
 
 
 def open_loop(url: str, *, per_second: float, count: int, progress: Progress) -> Sequence[Shot]:

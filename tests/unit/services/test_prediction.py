@@ -10,7 +10,13 @@ from PIL import Image
 from backend.domain.identity import Actor, Role
 from backend.domain.registry import Approval
 from backend.domain.serving import Stage
-from backend.errors import EndpointUnavailableError, InvalidInputError
+from backend.errors import (
+    EndpointUnavailableError,
+    InvalidInputError,
+    NotFoundError,
+    PermissionDeniedError,
+    WrongStateError,
+)
 from backend.services.prediction import seen_from_file, seen_from_strokes
 from tests.fakes.backend import World, make_world
 from tests.fakes.serving import FakeServing
@@ -80,3 +86,76 @@ def test_a_label_is_a_digit(world: World) -> None:
     prediction = world.backend.prediction.predict(Stage.STAGING, seen)
     with pytest.raises(InvalidInputError, match="The label is 10"):
         world.backend.prediction.correct(prediction, 10, seen, ONE, actor=ADA)
+
+
+def picture(digit_at: int = 130) -> bytes:
+    drawn = np.zeros((280, 280), np.uint8)
+    drawn[40:241, digit_at : digit_at + 21] = 255
+    file = io.BytesIO()
+    Image.fromarray(drawn).save(file, "PNG")
+    return file.getvalue()
+
+
+class TestManyFiles:
+    def test_each_has_its_answer_or_its_reason_in_order(self, world: World) -> None:
+        files = [("a.png", picture()), ("notes.txt", b"no picture"), ("b.png", picture())]
+        answers = world.backend.prediction.predict_files(Stage.STAGING, files)
+        alone = world.backend.prediction.predict(Stage.STAGING, seen_from_file(picture()))
+        assert [answer.name for answer in answers] == ["a.png", "notes.txt", "b.png"]
+        assert [answer.prediction and answer.prediction.label for answer in answers] == [alone.label, None, alone.label]
+        assert [bool(answer.error) for answer in answers] == [False, True, False]
+
+    def test_more_than_a_request_holds_are_asked_in_several(self, world: World) -> None:
+        files = [(f"{number}.png", picture()) for number in range(70)]
+        answers = world.backend.prediction.predict_files(Stage.STAGING, files)
+        assert len({answer.prediction.label for answer in answers if answer.prediction}) == 1
+        assert all(answer.prediction for answer in answers)
+
+    def test_none_is_asked_when_none_is_a_picture(self, world: World) -> None:
+        world.backend.serving.suspend(Stage.STAGING)
+        (answer,) = world.backend.prediction.predict_files(Stage.STAGING, [("x", b"")])
+        assert answer.error
+
+    def test_too_many_are_refused(self, world: World) -> None:
+        with pytest.raises(InvalidInputError, match=r"There are 1,001 files; at most 1,000"):
+            world.backend.prediction.predict_files(Stage.STAGING, [("x", b"")] * 1_001)
+
+
+class TestExplaining:
+    def test_covering_what_the_answer_rests_on_costs_confidence(self, world: World) -> None:
+        seen = seen_from_strokes(ONE)
+        prediction = world.backend.prediction.predict(Stage.STAGING, seen)
+        found = world.backend.prediction.explain(Stage.STAGING, seen, prediction)
+        assert (found.label, found.version) == (prediction.label, 1)
+        assert np.array(found.drops).shape == (28, 28)
+        assert np.abs(np.array(found.drops)).max() > 0
+
+    def test_another_version_does_not_explain_the_first_ones_answer(self, world: World) -> None:
+        seen = seen_from_strokes(ONE)
+        prediction = world.backend.prediction.predict(Stage.STAGING, seen)
+        world.add_job("next", sharpness=2.0)
+        world.backend.registration.register_job("next", actor=ADA)
+        world.backend.registration.decide(2, Approval.APPROVED, actor=ADA)
+        world.backend.promotion.promote(Stage.STAGING, 2, actor=ADA)
+        with pytest.raises(WrongStateError, match="serves v2 now; the answer to explain is v1's"):
+            world.backend.prediction.explain(Stage.STAGING, seen, prediction)
+
+
+class TestTakingBack:
+    def test_a_removed_example_is_gone_and_kept_again_as_it_was(self, world: World) -> None:
+        service, seen = world.backend.prediction, seen_from_strokes(ONE)
+        kept = service.correct(service.predict(Stage.STAGING, seen), 1, seen, ONE, actor=ADA)
+        assert service.remove_example(kept.id, actor=ADA) == kept
+        assert list(world.backend.examples.list_examples()) == []
+        service.keep_again(kept, actor=ADA)
+        assert list(world.backend.examples.list_examples()) == [kept]
+        assert [event.action for event in world.backend.audit.list_events()][:3] == ["correct", "forget", "correct"]
+
+    def test_removing_what_is_not_there_is_said_and_recorded(self, world: World) -> None:
+        with pytest.raises(NotFoundError, match="No hard example 'abc'"):
+            world.backend.prediction.remove_example("abc", actor=ADA)
+        assert next(iter(world.backend.audit.list_events())).action == "forget"
+
+    def test_a_viewer_may_not(self, world: World) -> None:
+        with pytest.raises(PermissionDeniedError):
+            world.backend.prediction.remove_example("abc", actor=Actor(name="eve", role=Role.VIEWER))
