@@ -22,6 +22,7 @@ RUN python .ci/setup.py run && test -f .venv-serving/.made-from \
 COPY .streamlit .streamlit
 COPY backend backend
 COPY app app
+COPY models models
 COPY pages pages
 RUN python -m compileall -q --invalidation-mode unchecked-hash backend app pages
 

@@ -6,17 +6,19 @@ Only reads live here, always with a time to live, and a failure is raised and ne
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 import streamlit as st
 
 from app.context import backend
 from backend.domain.audit import AuditEvent
+from backend.domain.gates import GateResult, StagingLook
 from backend.domain.jobs import LogChunk, MetricPoint, TrainingJob
 from backend.domain.prediction import HardExample
 from backend.domain.promotion import Deployment
-from backend.domain.registry import ModelVersion
-from backend.domain.serving import Endpoint, EndpointMetrics, Stage
+from backend.domain.registry import Decision, ModelVersion
+from backend.domain.serving import Endpoint, EndpointMetrics, ServedModel, Stage
 from backend.domain.tuning import TuningJob
 from backend.errors import NotFoundError
 
@@ -113,6 +115,12 @@ def forget_jobs() -> None:
         read.clear()
 
 
+def forget_stage() -> None:
+    """After something was promoted, rolled back or decided."""
+    for read in (versions, decisions, endpoint, deployments, gates):
+        read.clear()
+
+
 @st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
 def versions() -> Sequence[ModelVersion]:
     """Every model version, newest first."""
@@ -135,6 +143,30 @@ def endpoint_metrics(stage: Stage) -> EndpointMetrics:
 def deployments(stage: Stage) -> Sequence[Deployment]:
     """The stage's deployments, newest first; one whose process died is told so."""
     return backend().promotion.history(stage)
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def decisions(version: int) -> Sequence[Decision]:
+    """What was said about the version, newest first."""
+    return backend().registry.decisions(version)
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def gates(stage: Stage, version: int) -> Sequence[GateResult]:
+    """What the stage's gates say of promoting the version now; staging's answers are remembered for ten minutes.
+
+    Raises `InvalidInputError` where the gates are malformed.
+    """
+    since = endpoint(Stage.STAGING).since
+    return backend().gates.evaluate(
+        backend().promotion.plan(stage, version), look=lambda target: staging_look(target, since)
+    )
+
+
+@st.cache_data(ttl=600, show_spinner="Asking staging about 200 known digits")
+def staging_look(target: ServedModel, since: datetime | None) -> StagingLook:
+    """What `target`, which staging serves since then, says about the known digits; takes a second."""
+    return backend().gates.look(target)
 
 
 @st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,11 @@ from backend.adapters.local.candidates import LocalCandidates
 from backend.adapters.local.database import Database
 from backend.adapters.local.deployments import LocalDeployments
 from backend.adapters.local.endpoints import LocalEndpoints
+from backend.adapters.local.evaluations import LocalEvaluations
+from backend.adapters.local.gate_file import read_gates
 from backend.adapters.local.hard_examples import LocalHardExamples
 from backend.adapters.local.home import Home
+from backend.adapters.local.identity import MachineUser
 from backend.adapters.local.job_store import JobStore
 from backend.adapters.local.operation_store import LocalOperationStore
 from backend.adapters.local.operations import LocalOperations
@@ -29,7 +31,9 @@ from backend.domain.identity import Actor
 from backend.ports.audit import AuditLog
 from backend.ports.candidates import Candidates
 from backend.ports.deployments import DeploymentStore
+from backend.ports.evaluations import EvaluationStore
 from backend.ports.hard_examples import HardExamples
+from backend.ports.identity import Identity
 from backend.ports.load import LoadGenerator
 from backend.ports.operations import Operations
 from backend.ports.probes import Probe
@@ -40,6 +44,7 @@ from backend.ports.tuning import TuningPlatform
 from backend.services.auditing import Auditor
 from backend.services.doctor import Doctor
 from backend.services.endpoints import Endpoints
+from backend.services.gates import Declared, Gates
 from backend.services.launching import Launching
 from backend.services.prediction import PredictionService
 from backend.services.promotion import Promotion
@@ -54,7 +59,7 @@ class Backend:
     """What pages and commands work with: ports to read from, services to act through."""
 
     settings: Settings
-    actor: Actor
+    identity: Identity
     training: TrainingPlatform
     tuning: TuningPlatform
     registry: ModelRegistry
@@ -63,6 +68,8 @@ class Backend:
     operations: Operations
     audit: AuditLog
     examples: HardExamples
+    evaluations: EvaluationStore
+    gates: Gates
     launching: Launching
     searching: Searching
     registration: Registration
@@ -71,6 +78,11 @@ class Backend:
     endpoints: Endpoints
     quickstart: Quickstart
     doctor: Doctor
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts now."""
+        return self.identity.actor()
 
 
 SERVING_ENVIRONMENT: Final = ROOT / ".venv-serving"
@@ -87,7 +99,7 @@ def connect(settings: Settings) -> Backend:
     training = LocalTraining(jobs, home, slots=slots, environment=environment)
     return assemble(
         settings,
-        actor=Actor(name=getpass.getuser(), role=settings.role),
+        identity=MachineUser(settings.role),
         home=home,
         database=database,
         training=training,
@@ -96,6 +108,7 @@ def connect(settings: Settings) -> Backend:
         load=TritonLoad(),
         candidates=LocalCandidates(environment=environment),
         environment=environment,
+        declared=lambda: read_gates(settings.gates),
         probes=local_probes(
             home=home,
             database=database,
@@ -111,7 +124,7 @@ def connect(settings: Settings) -> Backend:
 def assemble(
     settings: Settings,
     *,
-    actor: Actor,
+    identity: Identity,
     home: Home,
     database: Database,
     training: TrainingPlatform,
@@ -121,6 +134,7 @@ def assemble(
     candidates: Candidates,
     environment: Mapping[str, str],
     probes: Sequence[Probe],
+    declared: Declared,
 ) -> Backend:
     """The services over these adapters; the ones that tests never replace are made here from the database."""
     registry = LocalRegistry(database, home)
@@ -131,10 +145,12 @@ def assemble(
     auditor = Auditor(audit, _now)
     launching = Launching(training, examples, auditor, _now)
     registration = Registration(training, registry, auditor)
-    promotion = Promotion(registry, serving, deployments, auditor, _now)
+    evaluations = LocalEvaluations(home)
+    gates = Gates(declared, registry, serving, deployments, evaluations, examples, _now)
+    promotion = Promotion(registry, serving, deployments, gates, auditor, _now)
     return Backend(
         settings=settings,
-        actor=actor,
+        identity=identity,
         training=training,
         tuning=tuning,
         registry=registry,
@@ -143,6 +159,8 @@ def assemble(
         operations=operations,
         audit=audit,
         examples=examples,
+        evaluations=evaluations,
+        gates=gates,
         launching=launching,
         searching=Searching(tuning, examples, auditor, _now),
         registration=registration,

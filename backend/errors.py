@@ -5,7 +5,8 @@ DigitsError
 ├── NotFoundError            no such job, version, stage, deployment               exit code 3
 ├── RefusedError             understood, not allowed now                           exit code 4
 │   ├── PermissionDeniedError  the actor's role is too low
-│   ├── NotApprovedError       the version has not been approved
+│   ├── NotApprovedError       somebody rejected the version
+│   ├── GateFailedError        a gate of the stage does not pass; carries what each of them said
 │   ├── StalePlanError         what is served changed since the plan was made
 │   ├── StageBusyError         another deployment holds the stage
 │   ├── DifferentDataError     models that were tried on different images are not compared
@@ -20,6 +21,8 @@ DigitsError
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class DigitsError(Exception):
@@ -55,6 +58,14 @@ class PermissionDeniedError(RefusedError):
 
 class NotApprovedError(RefusedError):
     pass
+
+
+class GateFailedError(RefusedError):
+    """`gates` are the `domain.gates.GateResult` of every gate of the stage, also of those that pass."""
+
+    def __init__(self, message: str, *, hint: str = "", gates: tuple[Any, ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.gates = gates
 
 
 class StalePlanError(RefusedError):

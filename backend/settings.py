@@ -42,6 +42,11 @@ class Settings(BaseSettings):
         alias="DIGITS_ROLE",
         description="What the person at this machine may do: viewer, operator or approver.",
     )
+    gates: Path = Field(
+        default=Path("models/gates.yaml"),
+        alias="DIGITS_GATES",
+        description="What must be known of a version before a stage may serve it; YAML. Relative to the repository.",
+    )
     max_parallel_jobs: int = Field(
         default=1,
         ge=1,
@@ -62,7 +67,7 @@ class Settings(BaseSettings):
         default="", alias="WANDB_BASE_URL", description="Address of a self-hosted W&B server; http or https."
     )
 
-    @field_validator("home", "data")
+    @field_validator("home", "data", "gates")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else (ROOT / path.expanduser()).resolve()

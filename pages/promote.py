@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -10,22 +9,19 @@ import streamlit as st
 from streamlit.column_config import NumberColumn
 
 from app import navigation, queries, theme
-from app.components.command_line import command_line
-from app.components.confirm import confirm
 from app.components.empty_state import empty_state_link
 from app.components.relative_time import duration, relative
 from app.components.status_badge import status_cell, status_column
 from app.context import backend
 from app.errors import shown
-from app.identity import actor, refusal
-from app.views.deployment import deployment_view, start_deployment
+from app.views.deployment import deployment_view
+from app.views.gate_card import gate_card
+from app.views.promotion_plan import plan_card, served_name
 from app.views.stage_card import TITLES, stage_card
-from app.views.version_detail import version_detail
-from backend.domain.promotion import Deployment, DeploymentKind, DeploymentPlan, Outcome
+from app.views.version_detail import decision_card, version_detail
+from backend.domain.promotion import Deployment, Outcome
 from backend.domain.registry import ModelVersion
-from backend.domain.serving import EndpointStatus, ServedModel, Stage
-from backend.errors import RefusedError
-from backend.services.promotion import NOTHING
+from backend.domain.serving import Stage
 
 REFRESH = "3s"
 
@@ -84,131 +80,6 @@ def registry_table(versions: Sequence[ModelVersion]) -> None:
     )
 
 
-def plan_card(plan: DeploymentPlan) -> None:
-    """What would change, why it may not yet, and the button."""
-    version, serving = plan.version, plan.serving
-    stage = plan.stage
-    with theme.card("plan", f"Promote to {stage.value}", stretch=True):
-        with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-            st.metric("Serves now", served_name(serving), width="content")
-            st.markdown(":material/arrow_forward:", width="content")
-            st.metric("Would serve", f"v{version.version}", width="content")
-        difference = compared(plan)
-        if difference:
-            st.caption(difference)
-        took = [d.ended_at - d.started_at for d in queries.deployments(stage) if d.ended_at and d.outcome.is_good]
-        st.caption(f"Usually takes {duration(took[0])}." if took else "Takes some seconds: a Triton is started for it.")
-        st.caption("The old version answers until the new one was seen to; if it fails, the old one stays.")
-        reason = blocked(plan)
-        if reason:
-            st.markdown(f":orange[:material/lock:] {reason}")
-        if st.button(
-            f"Promote v{version.version} to {stage.value}",
-            key="promote_submit",
-            type="primary",
-            icon=navigation.PROMOTE.icon,
-            disabled=bool(reason),
-            width="stretch",
-        ):
-            if stage is Stage.PROD:
-                confirm(
-                    question=f"Promote v{version.version} to prod?",
-                    verb=f"Promote v{version.version}",
-                    consequences=[
-                        f"Production serves {served_name(serving)} now and v{version.version} then.",
-                        *([difference] if difference else []),
-                        "No request fails while it changes; rolling back is one click.",
-                    ],
-                    apply=lambda: start_deployment(plan),
-                    icon=navigation.PROMOTE.icon,
-                )
-            else:
-                with shown("Start the deployment"):
-                    start_deployment(plan)
-                    st.rerun()
-        expected = serving.sha256 if serving else NOTHING
-        command = f"python -m backend promote {version.version} --to {stage.value} --expected {expected}"
-        if queries.deployments(stage):
-            rollback_button(stage)
-            command += f"\npython -m backend rollback --stage {stage.value}"
-        command_line(command)
-
-
-def compared(plan: DeploymentPlan) -> str:
-    """How the version differs from what serves, in a sentence; empty when there is nothing to compare."""
-    evaluation, serving = plan.version.evaluation, plan.serving
-    incumbent = next((v for v in queries.versions() if serving and v.version == serving.version), None)
-    if evaluation is None or incumbent is None or incumbent.evaluation is None or plan.changes_nothing:
-        return ""
-    if incumbent.evaluation.test_sha256 != evaluation.test_sha256:
-        return "The two were evaluated on different test sets: their accuracies cannot be compared."
-    difference = (evaluation.accuracy - incumbent.evaluation.accuracy) * 100
-    return f"Accuracy {difference:+.2f} points on the same test set."
-
-
-def under_way(stage: Stage) -> str:
-    """Why the stage cannot be changed at this moment; empty when it can."""
-    history = queries.deployments(stage)
-    if history and history[0].outcome is Outcome.IN_PROGRESS:
-        return f"{history[0].requested_by} is changing {stage.value}: deployment {history[0].id} is under way."
-    followed = st.query_params.get("deployment", "")
-    ours = re.fullmatch(rf"{stage.value}-v[0-9]+-[0-9a-f]{{8}}", followed)  # addresses are anybody's
-    # Started, and not yet in the history: its process is coming up. One that is there may end a moment after it.
-    known = any(deployment.id == followed for deployment in history)
-    if ours and not known and backend().operations.is_running(followed):
-        return f"Deployment {followed} is starting."
-    return ""
-
-
-def blocked(plan: DeploymentPlan) -> str:
-    """Why the plan cannot be applied; empty when it can."""
-    if busy := under_way(plan.stage):
-        return busy
-    if plan.changes_nothing and queries.endpoint(plan.stage).status is EndpointStatus.IN_SERVICE:
-        return f"{plan.stage.value.capitalize()} serves this version already."
-    try:
-        backend().promotion.require_allowed(plan, actor())
-    except RefusedError as error:
-        return error.message
-    return ""
-
-
-def rollback_button(stage: Stage) -> None:
-    """One click, and a dialog that says what would serve again."""
-    try:
-        plan = backend().promotion.rollback_plan(stage)
-    except RefusedError as error:
-        st.button(
-            "Roll back",
-            key="rollback_submit",
-            icon=":material/undo:",
-            disabled=True,
-            help=error.message,
-            width="stretch",
-        )
-        return
-    reason = under_way(stage) or refusal(backend().promotion.needed_role(stage), f"roll back {stage.value}") or None
-    target = f"v{plan.version.version}"
-    if st.button(
-        f"Roll back to {target}",
-        key="rollback_submit",
-        icon=":material/undo:",
-        disabled=bool(reason),
-        help=reason,
-        width="stretch",
-    ):
-        confirm(
-            question=f"Roll back {stage.value} to {target}?",
-            verb=f"Roll back to {target}",
-            consequences=[
-                f"{TITLES[stage]} serves {served_name(plan.serving)} now; {target} served well before.",
-                "No request fails while it changes.",
-            ],
-            apply=lambda: start_deployment(plan, DeploymentKind.ROLLBACK),
-            icon=":material/undo:",
-        )
-
-
 def history_table(history: Sequence[Deployment]) -> None:
     now = datetime.now(UTC)
     rows = [
@@ -238,8 +109,10 @@ def history_table(history: Sequence[Deployment]) -> None:
         st.rerun()
 
 
-def served_name(served: ServedModel | None) -> str:
-    return f"v{served.version}" if served else "nothing"
+def interrupted() -> str:
+    """The deployment whose process died last, while nothing was deployed to its stage after it; empty without one."""
+    newest = [history[0] for stage in Stage if (history := queries.deployments(stage))]
+    return next((deployment.id for deployment in newest if deployment.outcome is Outcome.INTERRUPTED), "")
 
 
 @st.fragment(run_every=REFRESH)
@@ -270,18 +143,22 @@ with shown("Show the versions"):
             registry_table(versions)
         with lanes:
             live_stages()
-        followed = st.query_params.get("deployment", "")
+        followed = st.query_params.get("deployment", "") or interrupted()
         if followed:  # first, so that whoever has just clicked sees what it does
             with theme.card("deployment", "Deployment"):
                 deployment_view(followed)
         with st.container(horizontal=True, vertical_alignment="bottom"):
             version = chosen_version(versions)
             stage = chosen_stage()
+        plan = backend().promotion.plan(stage, version.version)
         left, right = st.columns([3, 2], gap="medium")
         with left:
+            gates = queries.gates(stage, version.version)
+            gate_card(plan, gates)
             version_detail(version)
         with right:
-            plan_card(backend().promotion.plan(stage, version.version))
+            plan_card(plan, gates)
+            decision_card(version)
         history = queries.deployments(stage)
         if history:
             with theme.card("history", f"History of {stage.value}"):

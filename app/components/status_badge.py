@@ -97,6 +97,12 @@ LOOKS: Final[Mapping[str, Look]] = {
     "PendingManualApproval": _look("Waiting for approval", "hourglass_top", "\N{HORIZONTAL ELLIPSIS}", "orange"),
     "Approved": _look("Approved", "verified", "\N{CHECK MARK}", "green"),
     "Rejected": _look("Rejected", "cancel", "\N{MULTIPLICATION X}", "red"),
+    # gates
+    "Passed": _look("Passed", "check_circle", "\N{CHECK MARK}", "green"),
+    "NotApplicable": _look("Not applicable", "remove", "-", "gray"),
+    "MissingEvidence": _look("No evidence", "help_center", "?", "orange"),
+    # what was said about a version
+    "Comment": _look("Comment", "chat", "\N{BLACK CIRCLE}", "blue"),
     # the doctor
     "Ok": _look("OK", "check_circle", "\N{CHECK MARK}", "green"),
     "NotOk": _look("Needs attention", "warning", "!", "red"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -11,6 +12,8 @@ from app import navigation, queries
 from app.components.command_line import command_line
 from app.components.confirm import confirm
 from app.components.error_panel import error_panel
+from app.components.gate_rows import gate_rows, gate_title, gates_in_words
+from app.components.notice import notice
 from app.components.relative_time import relative
 from app.components.step_list import step_list
 from app.context import backend
@@ -19,7 +22,7 @@ from app.identity import click_key, refusal
 from backend.domain.promotion import Deployment, DeploymentKind, DeploymentPlan, Outcome
 from backend.domain.serving import Stage
 from backend.errors import NotFoundError, RefusedError
-from backend.services.promotion import NOTHING
+from backend.services.promotion import NOTHING, OVERRIDING_ROLE
 
 REFRESH = "1s"
 
@@ -47,7 +50,8 @@ def _way_on(deployment: Deployment) -> None:
             f"Finish: promote v{deployment.version}",
             lambda: promotion.plan(stage, deployment.version),
             DeploymentKind.PROMOTE,
-            forbidden,
+            forbidden or _not_to_override(deployment),
+            deployment.override.reason if deployment.override else "",
         )
         _button(
             "undo",
@@ -56,10 +60,18 @@ def _way_on(deployment: Deployment) -> None:
             DeploymentKind.ROLLBACK,
             forbidden or _nothing_to_undo(deployment),
         )
+    override = f" --override {shlex.quote(deployment.override.reason)}" if deployment.override else ""
     command_line(
-        f"python -m backend promote {deployment.version} --to {stage.value}\n"
+        f"python -m backend promote {deployment.version} --to {stage.value}{override}\n"
         f"python -m backend rollback --stage {stage.value}"
     )
+
+
+def _not_to_override(deployment: Deployment) -> str:
+    """Why this person cannot finish what an approver let through; empty when they can."""
+    if deployment.override is None:
+        return ""
+    return refusal(OVERRIDING_ROLE, "finish a deployment that overrides a gate")
 
 
 def _nothing_to_undo(deployment: Deployment) -> str:
@@ -75,7 +87,14 @@ def _nothing_to_undo(deployment: Deployment) -> str:
     return ""
 
 
-def _button(name: str, label: str, plan: Callable[[], DeploymentPlan], kind: DeploymentKind, why_not: str) -> None:
+def _button(
+    name: str,
+    label: str,
+    plan: Callable[[], DeploymentPlan],
+    kind: DeploymentKind,
+    why_not: str,
+    override: str = "",
+) -> None:
     """Asks before it changes production, as every other button that does."""
     icon = ":material/undo:" if kind is DeploymentKind.ROLLBACK else ":material/play_arrow:"
     if not st.button(
@@ -90,27 +109,35 @@ def _button(name: str, label: str, plan: Callable[[], DeploymentPlan], kind: Dep
     made = plan()
     version = f"v{made.version.version}"
     if made.stage is Stage.STAGING:
-        start_deployment(made, kind)
+        start_deployment(made, kind, override=override)
         st.rerun()
     confirm(
         question=f"Make prod serve {version}?",
         verb=f"Serve {version}",
         consequences=["No request fails while it changes."],
-        apply=lambda: start_deployment(made, kind),
+        apply=lambda: start_deployment(made, kind, override=override),
         icon=icon,
     )
 
 
-def start_deployment(plan: DeploymentPlan, kind: DeploymentKind = DeploymentKind.PROMOTE) -> None:
-    """Start the deployment as a process of its own and follow it; a second click follows the same one."""
+def start_deployment(
+    plan: DeploymentPlan, kind: DeploymentKind = DeploymentKind.PROMOTE, *, override: str = ""
+) -> None:
+    """Start the deployment as a process of its own and follow it; a second click follows the same one.
+
+    `override` is an approver's reason to promote in spite of gates.
+    """
     stage, version = plan.stage.value, plan.version.version
     history = queries.deployments(plan.stage)
     # With the deployment that is followed now: after one that was refused, the next click is a new one.
-    key = click_key(kind, stage, version, history[0].id if history else "", st.query_params.get("deployment", ""))
+    followed = st.query_params.get("deployment", "")
+    key = click_key(kind, stage, version, history[0].id if history else "", followed, override)
     deployment_id = f"{stage}-v{version}-{key[:8]}"
     verb = ["promote", str(version), "--to", stage]
     if kind is DeploymentKind.ROLLBACK:
         verb = ["rollback", "--stage", stage]
+    if override:
+        verb += ["--override", override]
     expected = plan.serving.sha256 if plan.serving else NOTHING
     backend().operations.start(deployment_id, [*verb, "--expected", expected, "--deployment", deployment_id])
     st.query_params["deployment"] = deployment_id
@@ -130,8 +157,7 @@ def _live(deployment_id: str, ended_when_drawn: bool) -> None:
             _not_begun(deployment_id)
             return
         if deployment.outcome is not Outcome.IN_PROGRESS and not ended_when_drawn:
-            queries.endpoint.clear()
-            queries.deployments.clear()
+            queries.forget_stage()
             st.rerun(scope="app")
         stage, previous = deployment.stage.value, deployment.previous
         begun = f"{deployment.requested_by}, {relative(deployment.started_at, datetime.now(UTC))}"
@@ -139,7 +165,18 @@ def _live(deployment_id: str, ended_when_drawn: bool) -> None:
         was = f"v{previous.version}" if previous else "nothing"
         st.text(f"{verb} v{deployment.version} on {stage}, which served {was} ({begun})")
         step_list(deployment.steps, key=deployment.id, now=datetime.now(UTC))
+        _gates(deployment)
         _ending(deployment)
+
+
+def _gates(deployment: Deployment) -> None:
+    """What the gates said when it began, and who let it through in spite of them."""
+    if word := deployment.override:
+        names = ", ".join(gate_title(name).lower() for name in word.gates)
+        notice(f"{word.by} overrode: {names}. {word.reason}", key=f"override_{deployment.id}", kind="warning")
+    if deployment.gates:
+        with st.expander(f"Gates: {gates_in_words(deployment.gates)}", icon=":material/rule:", type="compact"):
+            gate_rows(deployment.gates, key=deployment.id)
 
 
 def _not_begun(deployment_id: str) -> None:

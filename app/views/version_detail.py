@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 import streamlit as st
 
 from app import navigation, queries, theme
@@ -14,7 +17,9 @@ from app.errors import shown
 from app.identity import actor, refusal
 from backend.domain.evaluation import Evaluation, Performance
 from backend.domain.identity import Role
-from backend.domain.registry import Approval, ModelVersion
+from backend.domain.registry import LONGEST_COMMENT, Approval, Decision, ModelVersion
+
+_SHOWN: Final = 3
 
 
 def version_detail(version: ModelVersion) -> None:
@@ -36,7 +41,6 @@ def version_detail(version: ModelVersion) -> None:
                     icon=navigation.JOBS.icon,
                     query_params={"job": version.source_job},
                 )
-        _decision(version)
 
 
 def _evaluation(evaluation: Evaluation, size_bytes: int) -> None:
@@ -91,18 +95,27 @@ def _performance(performance: Performance) -> list[Figure]:
     ]
 
 
+def decision_card(version: ModelVersion) -> None:
+    """Approve, reject or comment; what was said is kept, with who and when."""
+    with theme.card("decision", f"Decide about version {version.version}"):
+        _decision(version)
+
+
 def _decision(version: ModelVersion) -> None:
-    """Approve or reject with a comment; who decided is kept."""
-    if version.approval is not Approval.PENDING and version.approval_at is not None:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            relative_time(version.approval_at, before=f"{version.approval.value.lower()} by {version.approval_by}")
-            if version.approval_comment:
-                st.text(version.approval_comment)
-    reason = refusal(Role.APPROVER, "decide about versions") or None
+    number = version.version
+    may_not_decide = refusal(Role.APPROVER, "decide about versions")
+    may_not_comment = refusal(Role.OPERATOR, "comment on versions")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         comment = st.text_input(
-            "Comment", key=f"version_comment_{version.version}", placeholder="why", max_chars=500, width=260
-        )
+            "Comment",
+            key=f"version_comment_{number}",
+            placeholder="why",
+            max_chars=LONGEST_COMMENT,
+            width=260,
+            live=True,
+            disabled=bool(may_not_comment),
+            help=may_not_comment or None,
+        ).strip()
         for approval, verb, icon in (
             (Approval.APPROVED, "Approve", ":material/verified:"),
             (Approval.REJECTED, "Reject", ":material/cancel:"),
@@ -112,13 +125,45 @@ def _decision(version: ModelVersion) -> None:
                 verb,
                 key=f"version_{verb.lower()}",
                 icon=icon,
-                disabled=bool(reason) or decided,
-                help=reason or (f"It is {approval.value.lower()}." if decided else None),
+                disabled=bool(may_not_decide) or decided,
+                help=may_not_decide or (f"It is {approval.value.lower()}." if decided else None),
             ):
-                with shown(f"{verb} version {version.version}"):
-                    backend().registration.decide(version.version, approval, actor=actor(), comment=comment.strip())
-                    queries.versions.clear()
+                with shown(f"{verb} version {number}"):
+                    backend().registration.decide(number, approval, actor=actor(), comment=comment)
+                    queries.forget_stage()
                     st.rerun()
+        if st.button(
+            "Only comment",
+            key="version_comment",
+            icon=":material/chat:",
+            disabled=bool(may_not_comment) or not comment,
+            help=may_not_comment or (None if comment else "Write the comment first."),
+        ):
+            with shown(f"Comment on version {number}"):
+                backend().registration.comment(number, comment, actor=actor())
+                queries.forget_stage()
+                st.rerun()
+    _said(queries.decisions(number))
     command_line(
-        f"python -m backend models approve {version.version}\npython -m backend models reject {version.version}"
+        f"python -m backend models approve {number} --comment 'why'\n"
+        f"python -m backend models reject {number} --comment 'why'\n"
+        f"python -m backend models comment {number} --comment 'what'"
     )
+
+
+def _said(decisions: Sequence[Decision]) -> None:
+    """The newest three, the others in a fold."""
+    for decision in decisions[:_SHOWN]:
+        _one(decision)
+    if decisions[_SHOWN:]:
+        with st.expander(f"{len(decisions) - _SHOWN} earlier", type="compact"):
+            for decision in decisions[_SHOWN:]:
+                _one(decision)
+
+
+def _one(decision: Decision) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        status_badge(decision.kind)
+        relative_time(decision.at, before=f"{decision.by},")
+        if decision.comment:
+            st.text(decision.comment, width="stretch")

@@ -15,9 +15,9 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from backend.bootstrap import connect
-from backend.cli.documents import neutral
+from backend.cli.documents import Document, gate_document, neutral
 from backend.cli.parser import build_parser
-from backend.errors import DigitsError, PlatformError
+from backend.errors import DigitsError, GateFailedError, PlatformError
 from backend.settings import load_settings
 
 INTERRUPTED = 130
@@ -60,6 +60,9 @@ def _run(options: Namespace) -> int:
 
 def _failed(error: DigitsError, options: Namespace) -> int:
     if options.json:
-        print(json.dumps({"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint}}))
+        told: Document = {"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint}}
+        if isinstance(error, GateFailedError):
+            told["gates"] = [gate_document(gate) for gate in error.gates]
+        print(json.dumps(told))
     print(neutral(f"{error.message}\n  next: {error.hint}" if error.hint else error.message), file=sys.stderr)
     return error.exit_code

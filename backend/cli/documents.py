@@ -9,11 +9,12 @@ from typing import Any
 
 from backend.domain.audit import AuditEvent
 from backend.domain.evaluation import Evaluation
+from backend.domain.gates import GateResult, Override
 from backend.domain.jobs import TrainingJob
 from backend.domain.loadtest import LoadPlan, LoadResult
 from backend.domain.prediction import HardExample
 from backend.domain.promotion import Deployment
-from backend.domain.registry import ModelVersion
+from backend.domain.registry import Decision, ModelVersion
 from backend.domain.serving import Endpoint, ServedModel, Stage
 from backend.domain.steps import Step
 from backend.domain.tuning import Trial, TuningJob
@@ -108,6 +109,15 @@ def version_document(version: ModelVersion) -> Document:
     }
 
 
+def decision_document(decision: Decision) -> Document:
+    return {
+        "kind": decision.kind.value,
+        "by": decision.by,
+        "at": time_text(decision.at),
+        "comment": decision.comment,
+    }
+
+
 def evaluation_document(evaluation: Evaluation) -> Document:
     return {
         "accuracy": evaluation.accuracy,
@@ -167,9 +177,29 @@ def deployment_document(deployment: Deployment) -> Document:
         "ended_at": time_text(deployment.ended_at),
         "seconds": (deployment.ended_at - deployment.started_at).total_seconds() if deployment.ended_at else None,
         "steps": steps_document(deployment.steps),
+        "gates": [gate_document(gate) for gate in deployment.gates],
+        "override": override_document(deployment.override),
         "error": deployment.error,
         "hint": deployment.hint,
     }
+
+
+def gate_document(gate: GateResult) -> Document:
+    return {
+        "name": gate.name,
+        "status": gate.status.value,
+        "observed": gate.observed,
+        "threshold": gate.threshold,
+        "unit": gate.unit,
+        "reason": gate.reason,
+        "hint": gate.hint,
+    }
+
+
+def override_document(override: Override | None) -> Document | None:
+    if override is None:
+        return None
+    return {"by": override.by, "reason": override.reason, "gates": list(override.gates)}
 
 
 def steps_document(steps: Sequence[Step]) -> list[Document]:

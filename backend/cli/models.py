@@ -6,7 +6,7 @@ from argparse import Namespace
 from contextlib import suppress
 
 from backend.bootstrap import Backend
-from backend.cli.documents import Answer, table, version_document
+from backend.cli.documents import Answer, decision_document, table, version_document
 from backend.domain.registry import Approval, ModelVersion
 from backend.errors import NotFoundError, WrongStateError
 
@@ -38,8 +38,7 @@ def list_versions(backend: Backend, options: Namespace) -> Answer:
 
 
 def show(backend: Backend, options: Namespace) -> Answer:
-    version = backend.registry.get(options.version)
-    return version_document(version), _line(version), 0
+    return _told(backend, backend.registry.get(options.version))
 
 
 def approve(backend: Backend, options: Namespace) -> Answer:
@@ -50,9 +49,26 @@ def reject(backend: Backend, options: Namespace) -> Answer:
     return _decide(backend, options, Approval.REJECTED)
 
 
+def comment(backend: Backend, options: Namespace) -> Answer:
+    backend.registration.comment(options.version, options.comment, actor=backend.actor)
+    return _told(backend, backend.registry.get(options.version))
+
+
 def _decide(backend: Backend, options: Namespace, approval: Approval) -> Answer:
     version = backend.registration.decide(options.version, approval, actor=backend.actor, comment=options.comment)
-    return version_document(version), _line(version), 0
+    return _told(backend, version)
+
+
+def _told(backend: Backend, version: ModelVersion) -> Answer:
+    """The version and what was said about it, newest first."""
+    decisions = backend.registry.decisions(version.version)
+    lines = [
+        f"  {decision.at:%Y-%m-%d %H:%M:%S}Z  {decision.kind.value:<8}  {decision.by}"
+        + (f": {decision.comment}" if decision.comment else "")
+        for decision in decisions
+    ]
+    document = {**version_document(version), "decisions": [decision_document(decision) for decision in decisions]}
+    return document, "\n".join([_line(version), *lines]), 0
 
 
 def _refuse_tuning_job(backend: Backend, name: str) -> None:

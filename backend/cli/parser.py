@@ -100,21 +100,31 @@ def _add_models(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser
     register.add_argument("job")
     register.set_defaults(run=models.register)
 
-    actions = verbs.add_parser("models", help="list, show, approve and reject versions").add_subparsers(required=True)
+    actions = verbs.add_parser("models", help="list, show, approve, reject versions, comment on them").add_subparsers(
+        required=True
+    )
     actions.add_parser("list", parents=[common]).set_defaults(run=models.list_versions)
-    for name, run in (("show", models.show), ("approve", models.approve), ("reject", models.reject)):
+    for name, run in (
+        ("show", models.show),
+        ("approve", models.approve),
+        ("reject", models.reject),
+        ("comment", models.comment),
+    ):
         action = actions.add_parser(name, parents=[common])
         action.add_argument("version", type=int)
         action.set_defaults(run=run)
         if name != "show":
-            action.add_argument("--comment", default="", help="why")
+            action.add_argument("--comment", default="", required=name == "comment", help="why")
 
 
 def _add_serving(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
     promote = verbs.add_parser("promote", parents=[common], help="make a stage serve a version")
     promote.add_argument("version", type=int)
     promote.add_argument("--to", choices=_STAGES, required=True)
-    promote.add_argument("--plan", action="store_true", help="say what would change, and change nothing")
+    promote.add_argument(
+        "--plan", action="store_true", help="say what would change and what the gates say; change nothing"
+    )
+    promote.add_argument("--override", metavar="REASON", help="why it should serve although a gate does not pass")
     promote.set_defaults(run=serving.promote)
 
     rollback = verbs.add_parser("rollback", parents=[common], help="make a stage serve what served well before")

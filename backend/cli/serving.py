@@ -21,9 +21,10 @@ from backend.cli.documents import (
     steps_document,
     table,
 )
+from backend.cli.plans import gates_table, plan_document, plan_text
 from backend.domain.jobs import TrainingJob
 from backend.domain.operations import OperationStatus
-from backend.domain.promotion import Deployment
+from backend.domain.promotion import Deployment, DeploymentPlan
 from backend.domain.serving import Stage
 from backend.domain.tuning import StopMode, TuningJob
 from backend.errors import InvalidInputError, NotFoundError, StageBusyError, WrongStateError
@@ -37,24 +38,22 @@ _STOP_SECONDS = 30
 def promote(backend: Backend, options: Namespace) -> Answer:
     stage = Stage(options.to)
     if options.plan:
-        plan = backend.promotion.plan(stage, options.version)
-        served = plan.serving.version if plan.serving else "nothing"
-        document = {
-            "stage": stage.value,
-            "version": plan.version.version,
-            "sha256": plan.version.sha256,
-            "served": served_document(plan.serving),
-            "changes_nothing": plan.changes_nothing,
-        }
-        return document, f"{stage.value} serves {served}; would serve version {plan.version.version}", 0
+        return _planned(backend, backend.promotion.plan(stage, options.version))
     deployment = backend.promotion.promote(
         stage,
         options.version,
         actor=backend.actor,
         expected=options.expected,
         deployment_id=options.deployment,
+        override=options.override,
     )
     return _deployed(backend, deployment)
+
+
+def _planned(backend: Backend, plan: DeploymentPlan) -> Answer:
+    """Exit code 0 also where a gate would refuse: planning is looking."""
+    gates = backend.gates.evaluate(plan)
+    return plan_document(plan, gates), f"{plan_text(plan)}\n{gates_table(gates)}", 0
 
 
 def rollback(backend: Backend, options: Namespace) -> Answer:
@@ -169,6 +168,10 @@ def _deployed(backend: Backend, deployment: Deployment) -> Answer:
     served = backend.serving.describe(deployment.stage).served
     document = {**deployment_document(deployment), "served": served_document(served)}
     text = f"{deployment.id}: {deployment.outcome.value}"
+    if deployment.gates:
+        text = f"{gates_table(deployment.gates)}\n{text}"
+    if word := deployment.override:
+        text += f"\n{', '.join(word.gates)} overridden by {word.by}: {word.reason}"
     if deployment.error:
         text += f"\n{deployment.error}" + (f"\n  next: {deployment.hint}" if deployment.hint else "")
     return document, text, 0 if deployment.outcome.is_good else 1

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
+from statistics import median
 from typing import Final
 
+from backend.domain.gates import GateResult, Override
 from backend.domain.registry import ModelVersion
 from backend.domain.serving import ServedModel, Stage
 from backend.domain.steps import Step
@@ -38,11 +40,20 @@ class DeploymentKind(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentPlan:
-    """What a deployment would do, made before anyone confirms it. `serving` is what the stage serves now."""
+    """What a deployment would do, made before anyone confirms it.
+
+    `serving` is what the stage serves now, `incumbent` that version (None when nothing serves, or something that the
+    registry does not know). `usually` is the median of what this stage's own deployments took; None before the first.
+    `rollback_to` is what a rollback right after it would serve. `hourly_cost` is in US dollars.
+    """
 
     stage: Stage
     version: ModelVersion
     serving: ServedModel | None
+    incumbent: ModelVersion | None = None
+    usually: timedelta | None = None
+    rollback_to: ServedModel | None = None
+    hourly_cost: float = 0.0
 
     @property
     def target(self) -> ServedModel:
@@ -55,7 +66,11 @@ class DeploymentPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """The record of one change of what a stage serves: from, to, who, when, steps and outcome."""
+    """The record of one change of what a stage serves: from, to, who, when, steps and outcome.
+
+    `gates` is what they said when it began: empty for a rollback, which asks none, and for records older than gates.
+    `override` is there when an approver let it through in spite of some of them.
+    """
 
     id: str
     stage: Stage
@@ -70,6 +85,18 @@ class Deployment:
     error: str = ""
     hint: str = ""
     kind: DeploymentKind = DeploymentKind.PROMOTE
+    gates: tuple[GateResult, ...] = ()
+    override: Override | None = None
+
+
+def usual_duration(history: Sequence[Deployment]) -> timedelta | None:
+    """The median of the deployments that changed what serves and ended well; None when there are none."""
+    took = [
+        (deployment.ended_at - deployment.started_at).total_seconds()
+        for deployment in history
+        if deployment.outcome is Outcome.SUCCEEDED and deployment.ended_at is not None
+    ]
+    return timedelta(seconds=median(took)) if took else None
 
 
 def rollback_target(history: Sequence[Deployment], serving: ServedModel | None) -> ServedModel | None:

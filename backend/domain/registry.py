@@ -20,6 +20,27 @@ class Approval(Enum):
     REJECTED = "Rejected"
 
 
+class DecisionKind(Enum):
+    APPROVED = "Approved"
+    REJECTED = "Rejected"
+    COMMENT = "Comment"
+
+
+LONGEST_COMMENT: Final = 1_000
+"""Characters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What somebody said about a version, and when; kept for ever, also when a later decision counts."""
+
+    version: int
+    kind: DecisionKind
+    by: str
+    at: datetime
+    comment: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelVersion:
     """One registered archive. Numbers count from 1 and are never used again.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from backend.domain.evaluation import Evaluation
-from backend.domain.registry import Approval, ModelVersion
+from backend.domain.registry import Approval, Decision, ModelVersion
 
 
 class ModelRegistry(Protocol):
@@ -30,7 +30,18 @@ class ModelRegistry(Protocol):
         ...
 
     def set_approval(self, version: int, approval: Approval, *, by: str, comment: str) -> ModelVersion:
-        """Record the decision with who, when and why; the latest decision counts. Raises `NotFoundError`."""
+        """Record the decision with who, when and why; the latest decision counts, the earlier ones stay in `decisions`.
+
+        Raises `NotFoundError`.
+        """
+        ...
+
+    def add_comment(self, version: int, *, by: str, comment: str) -> None:
+        """Keep a comment among the decisions; the approval stays as it is. Raises `NotFoundError`."""
+        ...
+
+    def decisions(self, version: int) -> Sequence[Decision]:
+        """Every approval, rejection and comment, newest first; empty when there are none. Raises `NotFoundError`."""
         ...
 
     def fetch_archive(self, version: ModelVersion) -> Path:

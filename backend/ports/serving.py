@@ -59,6 +59,10 @@ class ServingPlatform(Protocol):
         """
         ...
 
+    def hourly_cost(self, stage: Stage) -> float:
+        """What serving the stage costs an hour, in US dollars; 0 where nobody sends a bill."""
+        ...
+
     def delete(self, stage: Stage) -> None:
         """Stop serving the stage and free what it used; records stay. Deleting twice changes nothing."""
         ...

@@ -6,15 +6,24 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
+from backend.domain.gates import GateResult, Override, blocking, require_reason
 from backend.domain.identity import Actor, Role
-from backend.domain.promotion import STEPS, Deployment, DeploymentKind, DeploymentPlan, Outcome, rollback_target
-from backend.domain.registry import Approval
+from backend.domain.promotion import (
+    STEPS,
+    Deployment,
+    DeploymentKind,
+    DeploymentPlan,
+    Outcome,
+    rollback_target,
+    usual_duration,
+)
+from backend.domain.registry import ModelVersion
 from backend.domain.serving import EndpointStatus, ServedModel, Stage
 from backend.domain.steps import Step, StepStatus
 from backend.errors import (
     DeploymentFailedError,
     DigitsError,
-    NotApprovedError,
+    GateFailedError,
     NotFoundError,
     StageBusyError,
     StalePlanError,
@@ -25,10 +34,12 @@ from backend.ports.deployments import DeploymentStore
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
 from backend.services.auditing import Auditor, Effect
+from backend.services.gates import Gates
 
 NOTHING = "none"
 """`expected` for a stage that must serve nothing yet."""
 _NEEDED = {Stage.STAGING: Role.OPERATOR, Stage.PROD: Role.APPROVER}
+OVERRIDING_ROLE = Role.APPROVER
 
 
 def new_deployment_id(stage: Stage, version: int) -> str:
@@ -42,50 +53,71 @@ class Promotion:
         registry: ModelRegistry,
         serving: ServingPlatform,
         deployments: DeploymentStore,
+        gates: Gates,
         auditor: Auditor,
         clock: Clock,
     ) -> None:
         self._registry = registry
         self._serving = serving
         self._deployments = deployments
+        self._gates = gates
         self._auditor = auditor
         self._clock = clock
 
     def plan(self, stage: Stage, number: int) -> DeploymentPlan:
         """What promoting the version would change now. Raises `NotFoundError`."""
+        serving, history = self._serving.describe(stage).current, self._deployments.history(stage)
+        target = self._registry.get(number)
+        served = ServedModel(version=target.version, sha256=target.sha256)
         return DeploymentPlan(
-            stage=stage, version=self._registry.get(number), serving=self._serving.describe(stage).current
+            stage=stage,
+            version=target,
+            serving=serving,
+            incumbent=None if serving is None else self._known(serving),
+            usually=usual_duration(history),
+            rollback_to=rollback_target(history, serving) if serving == served else serving,
+            hourly_cost=self._serving.hourly_cost(stage),
         )
+
+    def _known(self, serving: ServedModel) -> ModelVersion | None:
+        """The version that serves; None when the registry has none of that number and digest."""
+        try:
+            version = self._registry.get(serving.version)
+        except NotFoundError:
+            return None
+        return version if version.sha256 == serving.sha256 else None
 
     @staticmethod
     def needed_role(stage: Stage) -> Role:
         """Who may change what the stage serves."""
         return _NEEDED[stage]
 
-    def require_allowed(self, plan: DeploymentPlan, actor: Actor) -> None:
-        """Raise what forbids the plan: the actor's role or the version's missing approval."""
-        actor.require(_NEEDED[plan.stage], f"promote to {plan.stage.value}")
-        version = plan.version
-        if version.approval is not Approval.APPROVED:
-            raise NotApprovedError(
-                f"Version {version.version} cannot be promoted: its approval is {version.approval.value}.",
-                hint=f"python -m backend models approve {version.version}",
-            )
-
     def promote(
-        self, stage: Stage, number: int, *, actor: Actor, expected: str | None = None, deployment_id: str = ""
+        self,
+        stage: Stage,
+        number: int,
+        *,
+        actor: Actor,
+        expected: str | None = None,
+        deployment_id: str = "",
+        override: str | None = None,
     ) -> Deployment:
         """Make the stage serve the version and return the finished record, good or bad.
 
         `expected` is the SHA-256 (or its first characters, at least 8) of what must be served now, `NOTHING` for
-        nothing, None for anything. Raises what refuses it before it began (`PermissionDeniedError`,
-        `NotApprovedError`, `StalePlanError`, `StageBusyError`, `NotFoundError`); what fails once it has begun is in
-        the record's outcome and error.
+        nothing, None for anything. The stage's gates are asked here, while nobody else can change it, whatever a page
+        has shown before; one that does not pass refuses, unless an approver says why not in `override`. Raises what
+        refuses it before it began (`PermissionDeniedError`, `GateFailedError`, `StalePlanError`, `StageBusyError`,
+        `NotFoundError`, `InvalidInputError` for a reason that is too short); what fails once it has begun is in the
+        record's outcome and error. Where the version serves already, no gate is asked and nothing changes.
         """
         deployment_id = deployment_id or new_deployment_id(stage, number)
         with self._auditor.audited(actor, "promote", f"stage {stage.value}") as effect:
-            self.require_allowed(self.plan(stage, number), actor)
-            return self._change(stage, number, DeploymentKind.PROMOTE, actor, expected, deployment_id, effect)
+            actor.require(_NEEDED[stage], f"promote to {stage.value}")
+            if override is not None:
+                actor.require(OVERRIDING_ROLE, "override a gate")
+                override = require_reason(override)
+            return self._change(stage, number, DeploymentKind.PROMOTE, actor, expected, deployment_id, effect, override)
 
     def rollback_plan(self, stage: Stage) -> DeploymentPlan:
         """What a rollback would change now. Raises `WrongStateError` when nothing served well before."""
@@ -100,7 +132,7 @@ class Promotion:
     def roll_back(
         self, stage: Stage, *, actor: Actor, expected: str | None = None, deployment_id: str = ""
     ) -> Deployment:
-        """Make the stage serve again what served well before; as `promote`, but asks for no approval.
+        """Make the stage serve again what served well before; as `promote`, but asks no gate.
 
         Without `expected`, what serves now is expected to serve still when its turn comes.
         """
@@ -121,6 +153,7 @@ class Promotion:
         expected: str | None,
         deployment_id: str,
         effect: Effect,
+        override: str | None = None,
     ) -> Deployment:
         """`number` None is what a rollback goes to."""
         with self._serving.hold(stage, f"{actor.name}, deployment {deployment_id}"):
@@ -128,11 +161,33 @@ class Promotion:
             plan = self.rollback_plan(stage) if number is None else self.plan(stage, number)
             _require_expected(plan, expected)
             self._require_new(deployment_id)
-            deployment = self._apply(plan, kind, actor, deployment_id)
-        effect.before = {"version": plan.serving.version if plan.serving else None}
+            effect.before = {"version": plan.serving.version if plan.serving else None}
+            asked: tuple[GateResult, ...] = ()
+            overridden: Override | None = None
+            if kind is DeploymentKind.PROMOTE and not self._serves_already(plan):
+                asked, overridden = self._pass_gates(plan, actor, override, effect)
+            deployment = self._apply(plan, kind, actor, deployment_id, asked, overridden)
         effect.after = {"version": plan.version.version, "deployment": deployment.id}
+        if overridden is not None:
+            effect.after = {**effect.after, "override": overridden.reason, "overridden": list(overridden.gates)}
         effect.outcome = deployment.outcome.value
         return deployment
+
+    def _serves_already(self, plan: DeploymentPlan) -> bool:
+        return plan.changes_nothing and self._serving.describe(plan.stage).status is EndpointStatus.IN_SERVICE
+
+    def _pass_gates(
+        self, plan: DeploymentPlan, actor: Actor, reason: str | None, effect: Effect
+    ) -> tuple[tuple[GateResult, ...], Override | None]:
+        """What the gates say, and by whose word those that do not pass are passed. Raises `GateFailedError`."""
+        asked = self._gates.evaluate(plan)
+        standing = blocking(asked)
+        if not standing:
+            return asked, None
+        if reason is None or not all(gate.overridable for gate in standing):
+            effect.after = {"version": plan.version.version, "gates": {gate.name: gate.status.value for gate in asked}}
+            raise _refused(plan, asked)
+        return asked, Override(by=actor.name, reason=reason, gates=tuple(gate.name for gate in standing))
 
     def _require_new(self, deployment_id: str) -> None:
         try:
@@ -144,7 +199,15 @@ class Promotion:
             hint="Give the new one an id of its own.",
         )
 
-    def _apply(self, plan: DeploymentPlan, kind: DeploymentKind, actor: Actor, deployment_id: str) -> Deployment:
+    def _apply(
+        self,
+        plan: DeploymentPlan,
+        kind: DeploymentKind,
+        actor: Actor,
+        deployment_id: str,
+        asked: tuple[GateResult, ...],
+        override: Override | None,
+    ) -> Deployment:
         record = _Record(
             Deployment(
                 id=deployment_id,
@@ -156,11 +219,13 @@ class Promotion:
                 requested_by=actor.name,
                 started_at=self._clock(),
                 steps=tuple(Step(name=name) for name in STEPS),
+                gates=asked,
+                override=override,
             ),
             self._deployments,
             self._clock,
         )
-        if plan.changes_nothing and self._serving.describe(plan.stage).status is EndpointStatus.IN_SERVICE:
+        if self._serves_already(plan):
             return record.finish(Outcome.UNCHANGED)
         try:
             archive = self._registry.fetch_archive(plan.version)
@@ -253,6 +318,20 @@ class _Record:
         )
         self._store.save(self._deployment)
         return self._deployment
+
+
+def _refused(plan: DeploymentPlan, asked: tuple[GateResult, ...]) -> GateFailedError:
+    standing = blocking(asked)
+    said = " ".join(f"{gate.name}: {gate.reason}" for gate in standing)
+    what = "1 gate does" if len(standing) == 1 else f"{len(standing)} gates do"
+    hints = "; ".join(dict.fromkeys(gate.hint for gate in standing if gate.hint))
+    if all(gate.overridable for gate in standing):
+        hints += ("; or, " if hints else "") + "for an approver, --override REASON"
+    return GateFailedError(
+        f"Version {plan.version.version} may not serve on {plan.stage.value}: {what} not pass. {said}",
+        hint=hints,
+        gates=asked,
+    )
 
 
 def _require_expected(plan: DeploymentPlan, expected: str | None) -> None:

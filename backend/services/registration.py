@@ -10,7 +10,7 @@ from typing import Final
 from backend.domain.evaluation import Evaluation
 from backend.domain.identity import Actor, Role
 from backend.domain.jobs import JobStatus
-from backend.domain.registry import Approval, ModelVersion
+from backend.domain.registry import LONGEST_COMMENT, Approval, ModelVersion
 from backend.errors import ArchiveRejectedError, InvalidInputError, WrongStateError
 from backend.ports.registry import ModelRegistry
 from backend.ports.training import TrainingPlatform
@@ -46,8 +46,13 @@ class Registration:
         return version
 
     def decide(self, number: int, approval: Approval, *, actor: Actor, comment: str = "") -> ModelVersion:
-        """Approve or reject a version; deciding the same again changes nothing."""
+        """Approve or reject a version; deciding the same again changes nothing.
+
+        Raises `PermissionDeniedError` below approver, `NotFoundError`, `InvalidInputError` for a comment that is too
+        long. Every decision stays readable: `ModelRegistry.decisions`.
+        """
         actor.require(Role.APPROVER, f"decide about version {number}")
+        comment = _comment(comment)
         before = self._registry.get(number)
         if before.approval is approval and before.approval_comment == comment:
             return before
@@ -57,6 +62,26 @@ class Registration:
             version = self._registry.set_approval(number, approval, by=actor.name, comment=comment)
             effect.after = {"approval": version.approval.value, "comment": comment}
         return version
+
+    def comment(self, number: int, text: str, *, actor: Actor) -> None:
+        """Keep what somebody has to say about a version; its approval stays as it is.
+
+        Raises `PermissionDeniedError` below operator, `NotFoundError`, `InvalidInputError` without a text.
+        """
+        actor.require(Role.OPERATOR, f"comment on version {number}")
+        text = _comment(text)
+        if not text:
+            raise InvalidInputError("The comment is empty; expected a sentence.")
+        with self._auditor.audited(actor, "comment", f"version {number}") as effect:
+            self._registry.add_comment(number, by=actor.name, comment=text)
+            effect.after = {"comment": text}
+
+
+def _comment(text: str) -> str:
+    text = text.strip()
+    if len(text) > LONGEST_COMMENT:
+        raise InvalidInputError(f"The comment has {len(text)} characters; expected {LONGEST_COMMENT} at most.")
+    return text
 
 
 def read_evaluation(output: Path) -> Evaluation:

@@ -34,7 +34,7 @@ MAY_IMPORT = {
 }
 LIGHT_DIGITS = {
     f"backend.digits.{name}"
-    for name in ("normalise", "preprocess", "plausible", "strokes", "metric_lines", "triton_config")
+    for name in ("normalise", "preprocess", "plausible", "strokes", "known_digits", "metric_lines", "triton_config")
 }
 """The part of the training package that the product may import: standard library, NumPy and Pillow only."""
 

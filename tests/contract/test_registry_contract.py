@@ -11,7 +11,7 @@ from backend.adapters.local.database import Database
 from backend.adapters.local.home import Home
 from backend.adapters.local.registry import LocalRegistry
 from backend.domain.evaluation import Evaluation
-from backend.domain.registry import Approval, ModelVersion
+from backend.domain.registry import Approval, DecisionKind, ModelVersion
 from backend.errors import ArchiveRejectedError, NotFoundError
 from backend.ports.registry import ModelRegistry
 from tests.contract.archives import good_archive
@@ -100,3 +100,31 @@ def test_an_unknown_version_is_not_found(registry: ModelRegistry) -> None:
         registry.get(7)
     with pytest.raises(NotFoundError, match="No model version 7"):
         registry.set_approval(7, Approval.APPROVED, by="ada", comment="")
+    with pytest.raises(NotFoundError, match="No model version 7"):
+        registry.add_comment(7, by="ada", comment="hm")
+    with pytest.raises(NotFoundError, match="No model version 7"):
+        registry.decisions(7)
+
+
+def test_what_was_said_about_a_version_is_kept_newest_first(registry: ModelRegistry, archive: Path) -> None:
+    register(registry, archive)
+    register(registry, archive, "other")
+    assert list(registry.decisions(1)) == []
+    registry.set_approval(1, Approval.APPROVED, by="ada", comment="good on sevens")
+    registry.add_comment(1, by="eve", comment="what about nines?")
+    registry.set_approval(1, Approval.REJECTED, by="bob", comment="bad on nines")
+    registry.set_approval(2, Approval.APPROVED, by="ada", comment="")
+    decisions = registry.decisions(1)
+    assert [(decision.kind, decision.by, decision.comment) for decision in decisions] == [
+        (DecisionKind.REJECTED, "bob", "bad on nines"),
+        (DecisionKind.COMMENT, "eve", "what about nines?"),
+        (DecisionKind.APPROVED, "ada", "good on sevens"),
+    ]
+    assert decisions[0].at == registry.get(1).approval_at
+    assert decisions[0].at >= decisions[1].at >= decisions[2].at
+
+
+def test_a_comment_decides_nothing(registry: ModelRegistry, archive: Path) -> None:
+    before = register(registry, archive)
+    registry.add_comment(1, by="eve", comment="hm")
+    assert registry.get(1) == before

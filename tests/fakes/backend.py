@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,9 +21,11 @@ from backend.adapters.local.tuning import LocalTuning
 from backend.adapters.local.tuning_store import TuningStore
 from backend.adapters.triton.load import TritonLoad
 from backend.bootstrap import Backend, assemble
+from backend.domain.gates import Gate, GateName
 from backend.domain.identity import Actor, Role
 from backend.domain.jobs import JobStatus, MetricPoint, TrainingRequest
 from backend.domain.search_space import ParameterRange, parse_space
+from backend.domain.serving import Stage
 from backend.domain.training import Value, resolve
 from backend.domain.tuning import Trial, TuningRequest
 from backend.ports.load import LoadGenerator
@@ -33,6 +35,21 @@ from tests.contract.archives import good_archive
 from tests.fakes import trainer
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+APPROVAL_ONLY: Mapping[Stage, tuple[Gate, ...]] = {stage: (Gate(name=GateName.APPROVED),) for stage in Stage}
+"""Gates of worlds whose tests are about something else: a version may go straight to prod."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Somebody:
+    """`Identity` of one person."""
+
+    name: str
+    role: Role
+
+    def actor(self) -> Actor:
+        return Actor(name=self.name, role=self.role)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +65,7 @@ class World:
     """Locks of jobs that are to live: a job whose lock nobody holds reads as failed."""
 
     def acting_as(self, role: Role) -> World:
-        return replace(self, backend=replace(self.backend, actor=Actor(name="ada", role=role)))
+        return replace(self, backend=replace(self.backend, identity=Somebody(name="ada", role=role)))
 
     def add_job(
         self,
@@ -212,7 +229,12 @@ def _within(parameter: ParameterRange, number: int) -> Value:
     return int(value) if parameter.integer else value
 
 
-def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None = None) -> World:
+def make_world(
+    root: Path,
+    serving: ServingPlatform,
+    load: LoadGenerator | None = None,
+    gates: Mapping[Stage, Sequence[Gate]] = APPROVAL_ONLY,
+) -> World:
     home = Home(root)
     database = Database(home.database)
     store = JobStore(database, home)
@@ -223,7 +245,7 @@ def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None 
     candidates = LocalCandidates(environment=environment)
     backend = assemble(
         Settings(DIGITS_HOME=root),
-        actor=Actor(name="ada", role=Role.APPROVER),
+        identity=Somebody(name="ada", role=Role.APPROVER),
         home=home,
         database=database,
         training=training,
@@ -233,6 +255,7 @@ def make_world(root: Path, serving: ServingPlatform, load: LoadGenerator | None 
         candidates=candidates,
         environment=environment,
         probes=[],
+        declared=lambda: gates,
     )
     return World(backend=backend, store=store, searches=searches, home=home, candidates=candidates)
 

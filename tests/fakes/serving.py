@@ -132,6 +132,9 @@ class FakeServing:
             memory_total=2**33,
         )
 
+    def hourly_cost(self, stage: Stage) -> float:
+        return 0.0
+
     def delete(self, stage: Stage) -> None:
         self._endpoints.pop(stage, None)
         self._sessions.pop(stage, None)

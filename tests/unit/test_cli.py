@@ -19,6 +19,7 @@ from backend.cli.documents import table
 from backend.cli.parser import build_parser
 from backend.domain.identity import Role
 from backend.domain.jobs import JobStatus
+from backend.domain.promotion import STEPS
 from backend.domain.serving import EndpointStatus, Stage
 from backend.settings import ROOT
 from tests.fakes import trainer
@@ -44,11 +45,16 @@ def test_the_journey_by_command(world: World, capsys: pytest.CaptureFixture[str]
     world.add_job("job-a")
     assert run(capsys, "register", "job-a")[1]["version"] == 1
     code, refused = run(capsys, "promote", "1", "--to", "staging")
-    assert (code, refused["error"]["kind"]) == (4, "NotApprovedError")
+    assert (code, refused["error"]["kind"]) == (4, "GateFailedError")
+    assert [(gate["name"], gate["status"]) for gate in refused["gates"]] == [("approved", "Failed")]
     assert run(capsys, "models", "approve", "1", "--comment", "fine")[1]["approval"] == "Approved"
-    assert run(capsys, "promote", "1", "--to", "staging", "--plan")[1]["served"] is None
+    code, plan = run(capsys, "promote", "1", "--to", "staging", "--plan")
+    assert (code, plan["served"], plan["seconds"], plan["hourly_cost"], plan["blocked"]) == (0, None, None, 0.0, False)
+    assert plan["steps"] == list(STEPS)
     code, deployed = run(capsys, "promote", "1", "--to", "staging", "--expected", "none")
     assert (code, deployed["outcome"], deployed["served"]["version"]) == (0, "Succeeded", 1)
+    assert [gate["status"] for gate in deployed["gates"]] == ["Passed"]
+    assert deployed["gates"][0].keys() >= {"name", "status", "observed", "threshold", "reason"}
     assert run(capsys, "promote", "1", "--to", "staging")[1]["outcome"] == "Unchanged"
     assert run(capsys, "promote", "1", "--to", "staging", "--expected", "none")[0] == 4
     digit = tmp_path / "digit.npy"

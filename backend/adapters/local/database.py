@@ -144,6 +144,16 @@ model_versions = Table(
     Column("created_at", UtcTime, nullable=False),
     UniqueConstraint("sha256", "source_job", name="model_versions_bytes_of_job"),
 )
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("version", Integer, nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("decided_by", String(200), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("comment", Text, nullable=False),
+)
 deployments = Table(
     "deployments",
     metadata,
@@ -161,6 +171,8 @@ deployments = Table(
     Column("error", Text, nullable=False),
     Column("hint", Text, nullable=False),
     Column("kind", String(20), nullable=False, server_default="promote"),
+    Column("gates", Document, nullable=False, server_default="[]"),
+    Column("gate_override", Document),
 )
 operations = Table(
     "operations",
@@ -247,6 +259,18 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         notices TEXT NOT NULL, CONSTRAINT tuning_jobs_request_key UNIQUE (request_key))""",
         """CREATE TABLE trials (tuning_job VARCHAR(32) NOT NULL, number INTEGER NOT NULL, job VARCHAR(63) NOT NULL,
         hyperparameters TEXT NOT NULL, stopped_early INTEGER NOT NULL, PRIMARY KEY (tuning_job, number))""",
+    ),
+    (
+        "ALTER TABLE deployments ADD COLUMN gates TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE deployments ADD COLUMN gate_override TEXT",
+    ),
+    (
+        """CREATE TABLE decisions (id INTEGER PRIMARY KEY, version INTEGER NOT NULL, kind VARCHAR(20) NOT NULL,
+        decided_by VARCHAR(200) NOT NULL, at VARCHAR(32) NOT NULL, comment TEXT NOT NULL)""",
+        # Of the versions there are, the last decision is known.
+        """INSERT INTO decisions (version, kind, decided_by, at, comment)
+        SELECT version, approval, approval_by, approval_at, approval_comment FROM model_versions
+        WHERE approval_at IS NOT NULL AND approval IN ('Approved', 'Rejected') ORDER BY approval_at""",
     ),
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from backend.adapters.local.database import Database, deployments
+from backend.adapters.local.gate_records import gate_document, override_document, read_gate, read_override
 from backend.adapters.local.steps import read_step, step_document
 from backend.domain.promotion import Deployment, DeploymentKind, Outcome
 from backend.domain.serving import ServedModel, Stage
@@ -36,6 +37,8 @@ class LocalDeployments:
             "error": deployment.error,
             "hint": deployment.hint,
             "kind": deployment.kind.value,
+            "gates": [gate_document(gate) for gate in deployment.gates],
+            "gate_override": None if deployment.override is None else override_document(deployment.override),
         }
         mine = deployments.c.id == deployment.id
         with self._database.write() as connection:
@@ -78,6 +81,8 @@ def _deployment(row: Row[Any]) -> Deployment:
         error=row.error,
         hint=row.hint,
         kind=DeploymentKind(row.kind),
+        gates=tuple(read_gate(document) for document in row.gates),
+        override=None if row.gate_override is None else read_override(row.gate_override),
     )
 
 

@@ -120,6 +120,9 @@ class LocalEndpoints:
         page = read_page(f"{HOST}:{ports.metrics}", timeout_s=_LOOK_TIMEOUT_S)
         return parse_metrics(page, version=wanted.version, at=self._clock())
 
+    def hourly_cost(self, stage: Stage) -> float:
+        return 0.0  # it is this machine
+
     def delete(self, stage: Stage) -> None:
         folder = EndpointFolder(self._home, stage)
         if not folder.root.exists():

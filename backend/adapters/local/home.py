@@ -32,6 +32,11 @@ class Home:
     def version(self, number: int) -> Path:
         return self.root / "models" / str(number) / "model.tar.gz"
 
+    @property
+    def evaluations(self) -> Path:
+        """A folder for each archive that was run, under its SHA-256, and `data` with the images."""
+        return self.root / "evaluations"
+
     def operation(self, operation_id: str) -> Path:
         """Ids come from addresses and command lines: raises `InvalidInputError` for what cannot be one."""
         if not _OPERATION_ID.fullmatch(operation_id):

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Insert, Row, func, insert, select, update
 
-from backend.adapters.local.database import Database, model_versions
+from backend.adapters.local.database import Database, decisions, model_versions
 from backend.adapters.local.home import Home
 from backend.adapters.local.packing import sha256_of
 from backend.domain.evaluation import Evaluation
-from backend.domain.registry import Approval, ModelVersion
+from backend.domain.registry import Approval, Decision, DecisionKind, ModelVersion
 from backend.errors import ArchiveRejectedError, NotFoundError
 from backend.ports.registry import ModelRegistry
 
@@ -94,15 +94,35 @@ class LocalRegistry:
         return [self._version(row) for row in rows]
 
     def set_approval(self, version: int, approval: Approval, *, by: str, comment: str) -> ModelVersion:
-        values = {
-            "approval": approval.value,
-            "approval_by": by,
-            "approval_comment": comment,
-            "approval_at": datetime.now(UTC),
-        }
+        now = datetime.now(UTC)
+        values = {"approval": approval.value, "approval_by": by, "approval_comment": comment, "approval_at": now}
+        kind = DecisionKind(approval.value)
+        self.get(version)
         with self._database.write() as connection:
             connection.execute(update(model_versions).where(model_versions.c.version == version).values(values))
+            connection.execute(_decision(version, kind, by, now, comment))
         return self.get(version)
+
+    def add_comment(self, version: int, *, by: str, comment: str) -> None:
+        self.get(version)
+        with self._database.write() as connection:
+            connection.execute(_decision(version, DecisionKind.COMMENT, by, datetime.now(UTC), comment))
+
+    def decisions(self, version: int) -> Sequence[Decision]:
+        self.get(version)
+        mine = select(decisions).where(decisions.c.version == version).order_by(decisions.c.id.desc())
+        with self._database.read() as connection:
+            rows = connection.execute(mine).all()
+        return [
+            Decision(
+                version=row.version,
+                kind=DecisionKind(row.kind),
+                by=row.decided_by,
+                at=row.at,
+                comment=row.comment,
+            )
+            for row in rows
+        ]
 
     def fetch_archive(self, version: ModelVersion) -> Path:
         path = self._home.version(version.version)
@@ -125,6 +145,10 @@ class LocalRegistry:
             approval_comment=row.approval_comment,
             approval_at=row.approval_at,
         )
+
+
+def _decision(version: int, kind: DecisionKind, by: str, at: datetime, comment: str) -> Insert:
+    return insert(decisions).values(version=version, kind=kind.value, decided_by=by, at=at, comment=comment)
 
 
 def _evaluation_document(evaluation: Evaluation) -> dict[str, Any]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
-from backend.adapters.local.database import Database
+import pytest
+
+from backend.adapters.local import database as database_module
+from backend.adapters.local.database import MIGRATIONS, Database
 from backend.adapters.local.home import Home
 from backend.adapters.local.packing import sha256_of
 from backend.adapters.local.registry import LocalRegistry
+from backend.domain.registry import DecisionKind
 
 AT_ONCE = 6
 
@@ -32,3 +37,26 @@ def test_the_same_archive_is_registered_for_several_jobs_at_once(tmp_path: Path)
 
     assert all(sha256_of(home.version(number)) == digest for number in range(1, AT_ONCE + 1))
     assert not list((tmp_path / "models").glob(".incoming*"))
+
+
+def test_a_version_decided_before_decisions_were_kept_has_its_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path)
+    before = next(n for n, statements in enumerate(MIGRATIONS) if any("TABLE decisions" in text for text in statements))
+    with monkeypatch.context() as patch:
+        patch.setattr(database_module, "MIGRATIONS", MIGRATIONS[:before])
+        Database(home.database)
+    with sqlite3.connect(home.database) as connection:
+        for version, approval, by, at in (
+            (1, "Approved", "ada", "2026-11-23T12:00:00+00:00"),
+            (2, "PendingManualApproval", "", None),
+        ):
+            connection.execute(
+                "INSERT INTO model_versions VALUES (?, 'ff', 1, ?, NULL, ?, ?, 'fine', ?, 'ada', ?)",
+                (version, f"job-{version}", approval, by, at, "2026-11-23T11:00:00+00:00"),
+            )
+    connection.close()
+    registry = LocalRegistry(Database(home.database), home)
+    assert [(d.kind, d.by, d.comment) for d in registry.decisions(1)] == [(DecisionKind.APPROVED, "ada", "fine")]
+    assert list(registry.decisions(2)) == []

@@ -12,7 +12,7 @@ from backend.domain.registry import Approval
 from backend.domain.serving import ServedModel, Stage
 from backend.domain.steps import StepStatus
 from backend.errors import (
-    NotApprovedError,
+    GateFailedError,
     NotFoundError,
     PermissionDeniedError,
     StageBusyError,
@@ -118,8 +118,10 @@ def test_what_was_interrupted_is_not_audited_as_done(world: World, monkeypatch: 
 
 
 def test_a_version_without_approval_is_refused(world: World) -> None:
-    with pytest.raises(NotApprovedError, match="Version 3 cannot be promoted: its approval is PendingManualApproval"):
+    with pytest.raises(GateFailedError, match="Version 3 may not serve on staging: 1 gate does not pass") as refused:
         world.backend.promotion.promote(Stage.STAGING, 3, actor=ADA)
+    assert "its approval is PendingManualApproval" in refused.value.message.replace("Its", "its")
+    assert refused.value.hint.startswith("python -m backend models approve 3")
     assert list(world.backend.promotion.history()) == []
 
 

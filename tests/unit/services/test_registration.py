@@ -7,7 +7,7 @@ import pytest
 from backend.domain.identity import Actor, Role
 from backend.domain.jobs import JobStatus
 from backend.domain.registry import Approval
-from backend.errors import ArchiveRejectedError, PermissionDeniedError, WrongStateError
+from backend.errors import ArchiveRejectedError, InvalidInputError, PermissionDeniedError, WrongStateError
 from tests.fakes.backend import World, make_world
 from tests.fakes.serving import FakeServing
 
@@ -73,3 +73,21 @@ def test_a_decision_needs_an_approver_and_leaves_an_event(world: World) -> None:
         {"approval": "PendingManualApproval"},
         "Approved",
     )
+
+
+def test_a_comment_is_kept_and_leaves_an_event(world: World) -> None:
+    world.backend.registration.register_job("done", actor=ADA)
+    bob = Actor(name="bob", role=Role.OPERATOR)
+    world.backend.registration.comment(1, "  Its nines look odd. ", actor=bob)
+    (decision,) = world.backend.registry.decisions(1)
+    assert (decision.by, decision.comment) == ("bob", "Its nines look odd.")
+    event = world.backend.audit.list_events()[0]
+    assert (event.action, event.subject, event.after) == ("comment", "version 1", {"comment": "Its nines look odd."})
+
+
+@pytest.mark.parametrize("text", ["", "   ", "x" * 1001])
+def test_a_comment_says_something_and_no_novel(world: World, text: str) -> None:
+    world.backend.registration.register_job("done", actor=ADA)
+    with pytest.raises(InvalidInputError, match="The comment"):
+        world.backend.registration.comment(1, text, actor=ADA)
+    assert list(world.backend.registry.decisions(1)) == []

@@ -1,0 +1,119 @@
+"""The gates' file: what each stage asks, in YAML that people write and errors that name the line."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode
+
+from backend.domain.gates import ASK_STAGING, LIMITS, Gate, GateName
+from backend.domain.serving import Stage
+from backend.errors import InvalidInputError, NotFoundError
+
+_LARGEST_BYTES: Final = 100_000
+_WITHOUT_LIMITS: Final = "required"
+_HINT: Final = "The comments in models/gates.yaml say what each gate takes."
+
+
+def read_gates(path: Path) -> Mapping[Stage, tuple[Gate, ...]]:
+    """Every stage's gates in the order of the file.
+
+    Raises `NotFoundError` when there is no such file, `InvalidInputError` that names the line for an unknown or missing
+    key, a bad value, and a gate that its stage cannot have.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"The gates' file '{path}' does not exist.", hint="Restore models/gates.yaml, or mend DIGITS_GATES."
+        ) from None
+    except OSError as error:
+        raise InvalidInputError(f"The gates' file '{path}' cannot be read: {error.strerror}.") from error
+    if len(content) > _LARGEST_BYTES:
+        raise InvalidInputError(f"'{path}' has {len(content):,} bytes; expected gates, in {_LARGEST_BYTES:,} at most.")
+    try:
+        # Nodes, not values: they know their lines, and a key that is there twice is still there twice.
+        root = yaml.compose(content, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it is no UTF-8 text"
+        raise InvalidInputError(f"'{path}'{line}: not YAML: {problem}.") from error
+    return _Reader(path).stages(root)
+
+
+class _Reader:
+    """One file; every refusal names it and the line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def stages(self, root: Node | None) -> Mapping[Stage, tuple[Gate, ...]]:
+        words = [stage.value for stage in Stage]
+        entries = self._entries(root, "the stages", words)
+        for word in words:
+            if word not in entries:
+                raise self._refusal(root, f"'{word}' is missing: each stage names its gates")
+        return {stage: self._gates(stage, entries[stage.value]) for stage in Stage}
+
+    def _gates(self, stage: Stage, node: Node) -> tuple[Gate, ...]:
+        gates = []
+        for word, value in self._entries(node, f"the gates of '{stage.value}'", [n.value for n in GateName]).items():
+            name = GateName(word)
+            if stage is Stage.STAGING and name in ASK_STAGING:
+                raise self._refusal(
+                    value, f"'{word}' asks what serves on staging: a version cannot have served there before it does"
+                )
+            gates.append(Gate(name=name, limits=self._limits(name, value)))
+        return tuple(gates)
+
+    def _limits(self, name: GateName, node: Node) -> Mapping[str, float]:
+        taken = LIMITS[name]
+        if not taken:
+            if not isinstance(node, ScalarNode) or node.value != _WITHOUT_LIMITS:
+                raise self._refusal(node, f"'{name.value}' takes no limits: write `{name.value}: {_WITHOUT_LIMITS}`")
+            return {}
+        found = self._entries(node, f"the limits of '{name.value}'", list(taken))
+        for word in taken:
+            if word not in found:
+                raise self._refusal(node, f"'{name.value}' needs '{word}'")
+        return {word: self._number(name, word, found[word]) for word in taken}
+
+    def _number(self, name: GateName, word: str, node: Node) -> float:
+        limit = LIMITS[name][word]
+        try:
+            value = float(node.value) if isinstance(node, ScalarNode) else math.nan
+        except ValueError:
+            value = math.nan
+        if not limit.low <= value <= limit.high:
+            written = f"is '{node.value}'" if isinstance(node, ScalarNode) else "is no number"
+            raise self._refusal(
+                node, f"'{word}' of '{name.value}' {written}, expected a number from {limit.low:g} to {limit.high:g}"
+            )
+        return value
+
+    def _entries(self, node: Node | None, what: str, known: Iterable[str]) -> dict[str, Node]:
+        """The mapping's values by key; refuses what is no mapping, and keys that are unknown or there twice."""
+        known = list(known)
+        if not isinstance(node, MappingNode):
+            raise self._refusal(node, f"expected {what} as keys: {', '.join(known) or 'none'}")
+        found: dict[str, Node] = {}
+        for key, value in node.value:
+            word = str(key.value)
+            if word not in known:
+                near = difflib.get_close_matches(word, known, n=1)
+                meant = f"meant is perhaps '{near[0]}'" if near else f"expected one of {', '.join(known)}"
+                raise self._refusal(key, f"unknown key '{word[:40]}' in {what}; {meant}")
+            if word in found:
+                raise self._refusal(key, f"'{word}' is there twice in {what}")
+            found[word] = value
+        return found
+
+    def _refusal(self, node: Node | None, why: str) -> InvalidInputError:
+        line = node.start_mark.line + 1 if node is not None else 1
+        return InvalidInputError(f"'{self._path}', line {line}: {why}.", hint=_HINT)
