@@ -14,6 +14,7 @@ from backend.adapters.local.database import Database
 from backend.adapters.local.deployments import LocalDeployments
 from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.local.evaluations import LocalEvaluations
+from backend.adapters.local.evaluator import LocalEvaluator
 from backend.adapters.local.gate_file import read_gates
 from backend.adapters.local.hard_examples import LocalHardExamples
 from backend.adapters.local.home import Home
@@ -32,6 +33,7 @@ from backend.ports.audit import AuditLog
 from backend.ports.candidates import Candidates
 from backend.ports.deployments import DeploymentStore
 from backend.ports.evaluations import EvaluationStore
+from backend.ports.evaluator import ArchiveEvaluator
 from backend.ports.hard_examples import HardExamples
 from backend.ports.identity import Identity
 from backend.ports.load import LoadGenerator
@@ -42,8 +44,10 @@ from backend.ports.serving import ServingPlatform
 from backend.ports.training import TrainingPlatform
 from backend.ports.tuning import TuningPlatform
 from backend.services.auditing import Auditor
+from backend.services.comparison import Comparing
 from backend.services.doctor import Doctor
 from backend.services.endpoints import Endpoints
+from backend.services.evaluating import Evaluating
 from backend.services.gates import Declared, Gates
 from backend.services.launching import Launching
 from backend.services.prediction import PredictionService
@@ -73,6 +77,8 @@ class Backend:
     launching: Launching
     searching: Searching
     registration: Registration
+    evaluating: Evaluating
+    comparing: Comparing
     promotion: Promotion
     prediction: PredictionService
     endpoints: Endpoints
@@ -107,6 +113,7 @@ def connect(settings: Settings) -> Backend:
         serving=serving,
         load=TritonLoad(),
         candidates=LocalCandidates(environment=environment),
+        evaluator=LocalEvaluator(environment=environment),
         environment=environment,
         declared=lambda: read_gates(settings.gates),
         probes=local_probes(
@@ -132,6 +139,7 @@ def assemble(
     serving: ServingPlatform,
     load: LoadGenerator,
     candidates: Candidates,
+    evaluator: ArchiveEvaluator,
     environment: Mapping[str, str],
     probes: Sequence[Probe],
     declared: Declared,
@@ -144,9 +152,20 @@ def assemble(
     operations = LocalOperations(home, environment=environment)
     auditor = Auditor(audit, _now)
     launching = Launching(training, examples, auditor, _now)
-    registration = Registration(training, registry, auditor)
+    registration = Registration(training, registry, evaluator, auditor)
     evaluations = LocalEvaluations(home)
     gates = Gates(declared, registry, serving, deployments, evaluations, examples, _now)
+    evaluating = Evaluating(
+        registry=registry,
+        training=training,
+        serving=serving,
+        examples=examples,
+        evaluator=evaluator,
+        evaluations=evaluations,
+        operations=operations,
+        auditor=auditor,
+        clock=_now,
+    )
     promotion = Promotion(registry, serving, deployments, gates, auditor, _now)
     return Backend(
         settings=settings,
@@ -164,6 +183,8 @@ def assemble(
         launching=launching,
         searching=Searching(tuning, examples, auditor, _now),
         registration=registration,
+        evaluating=evaluating,
+        comparing=Comparing(registry, evaluations),
         promotion=promotion,
         prediction=PredictionService(serving, registry, candidates, examples, auditor, _now),
         endpoints=Endpoints(serving, load, auditor),
@@ -171,6 +192,7 @@ def assemble(
             training=training,
             launching=launching,
             registration=registration,
+            evaluating=evaluating,
             promotion=promotion,
             processes=operations,
             store=LocalOperationStore(database),

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Final
 
+from backend.domain.evaluation import Performance
 from backend.domain.statistics import Pair
 from backend.errors import DifferentDataError, InvalidInputError
 
@@ -92,6 +93,11 @@ class Predictions:
             counts[label][predicted] += 1
         return tuple(map(tuple, counts))
 
+    @property
+    def recall(self) -> tuple[float, ...]:
+        """By digit, the share that was read right; 0 for a digit without images."""
+        return tuple(row[digit] / sum(row) if sum(row) else 0.0 for digit, row in enumerate(self.confusion))
+
     def of_image(self, place: int) -> tuple[float, ...]:
         """The ten probabilities of one image."""
         return tuple(self.probabilities[place * CLASSES : (place + 1) * CLASSES])
@@ -138,3 +144,20 @@ def flips(candidate: Predictions, base: Predictions) -> Flips:
             elif old == label:
                 broken.append(place)
     return Flips(fixed=tuple(fixed), broken=tuple(broken), n=base.n)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """One data set that an archive has just been run on; `probabilities` float32 [n * 10], image by image."""
+
+    kind: DataKind
+    data: LabelledImages
+    probabilities: array[float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What came of running an archive: its answers on each data set, and how large and fast its model is here."""
+
+    tried: tuple[Tried, ...]
+    performance: Performance

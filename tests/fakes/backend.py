@@ -33,6 +33,7 @@ from backend.ports.serving import ServingPlatform
 from backend.settings import Settings
 from tests.contract.archives import good_archive
 from tests.fakes import trainer
+from tests.fakes.evaluator import InProcessEvaluator
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -253,6 +254,7 @@ def make_world(
         serving=serving,
         load=load or TritonLoad(),
         candidates=candidates,
+        evaluator=InProcessEvaluator(),
         environment=environment,
         probes=[],
         declared=lambda: gates,
