@@ -31,12 +31,13 @@ class Entry:
 OVERVIEW: Final = Entry(address="overview", title="Overview", icon=":material/dashboard:", section="")
 LAUNCH: Final = Entry(address="launch", title="Launch", icon=":material/rocket_launch:", section="Build")
 JOBS: Final = Entry(address="jobs", title="Jobs", icon=":material/list_alt:", section="Build")
+COMPARE: Final = Entry(address="compare", title="Compare", icon=":material/compare_arrows:", section="Learn")
 PROMOTE: Final = Entry(address="promote", title="Promote", icon=":material/verified:", section="Ship")
 ENDPOINTS: Final = Entry(address="endpoints", title="Endpoints", icon=":material/dns:", section="Ship")
 DRAW: Final = Entry(address="draw", title="Draw", icon=":material/draw:", section="Ship")
 CONNECTIONS: Final = Entry(address="connections", title="Connections", icon=":material/cable:", section="Admin")
 
-ENTRIES: Final[Sequence[Entry]] = (OVERVIEW, LAUNCH, JOBS, PROMOTE, ENDPOINTS, DRAW, CONNECTIONS)
+ENTRIES: Final[Sequence[Entry]] = (OVERVIEW, LAUNCH, JOBS, COMPARE, PROMOTE, ENDPOINTS, DRAW, CONNECTIONS)
 
 
 def sections() -> Mapping[str, Sequence[StreamlitPage]]:

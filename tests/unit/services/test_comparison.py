@@ -2,61 +2,24 @@
 
 from __future__ import annotations
 
-from array import array
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from backend.domain.identity import Actor, Role
-from backend.domain.predictions import DataKind, LabelledImages, Predictions
+from backend.domain.predictions import DataKind
 from backend.domain.statistics import Finding
 from backend.errors import DifferentDataError, InvalidInputError, NotFoundError
-from tests.contract.archives import good_archive
 from tests.fakes.backend import World, make_world
+from tests.fakes.predictions import add_versions, says
 from tests.fakes.serving import FakeServing
-
-ADA = Actor(name="ada", role=Role.APPROVER)
-NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """Five versions, never run."""
     world = make_world(tmp_path / "home", FakeServing(tmp_path / "locks"))
-    for number in range(1, 6):
-        archive = good_archive(tmp_path / f"{number}.tar.gz", sharpness=float(number))
-        world.backend.registration.register_archive(archive, actor=ADA)
+    add_versions(world, 5, tmp_path)
     return world
-
-
-def says(
-    world: World,
-    number: int,
-    wrong: range | set[int],
-    *,
-    n: int = 1_000,
-    kind: DataKind = DataKind.TEST,
-    seed: int = 0,
-    after: int = 0,
-) -> str:
-    """The version reads all but the images `wrong` right; returns the name of the data, other ones for another seed."""
-    labels = bytes(place % 10 for place in range(n))
-    data = LabelledImages(name=f"set-{seed}", images=bytes([seed]) * 784 * n, labels=labels)
-    predicted = bytes((label + 1) % 10 if place in wrong else label for place, label in enumerate(labels))
-    world.backend.evaluations.save(
-        Predictions(
-            archive_sha256=world.backend.registry.get(number).sha256,
-            kind=kind,
-            data_name=data.name,
-            data_sha256=data.sha256,
-            at=NOON + timedelta(seconds=after),
-            labels=labels,
-            predicted=predicted,
-            probabilities=array("f", [0.1] * 10 * n),
-        )
-    )
-    return data.sha256
 
 
 def test_each_is_held_against_the_base_on_the_same_images(world: World) -> None:
