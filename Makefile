@@ -31,12 +31,15 @@ bench: setup-test  ## measure, side by side; writes docs/benchmarks.md
 	@$(PY) -m tests.bench.tuning
 	@$(PY) -m tests.bench.precision
 	@$(PY) -m tests.bench.data
+	@$(PY) -m tests.bench.runs_index
+	@$(PY) -m tests.bench.runs_page
 
 bench-ablation: setup-test  ## what each part of the preset accurate is worth; half an hour of CPU
 	@$(PY) -m tests.bench.ablation
 
 campaign: setup-test  ## the long proofs; writes docs/reliability.md
 	@$(PY) -m tests.campaign.switch
+	@$(PY) -m tests.campaign.rivals
 	@$(PY) -m tests.campaign.killed_deployment
 	@$(PY) -m tests.campaign.killed_processes
 	@$(PY) -m tests.campaign.killed_beginnings

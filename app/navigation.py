@@ -21,6 +21,8 @@ class Entry:
     title: str
     icon: str
     section: str
+    hidden: bool = False
+    """Reached by links and by its address only."""
 
     @property
     def file(self) -> str:
@@ -31,13 +33,28 @@ class Entry:
 OVERVIEW: Final = Entry(address="overview", title="Overview", icon=":material/dashboard:", section="")
 LAUNCH: Final = Entry(address="launch", title="Launch", icon=":material/rocket_launch:", section="Build")
 JOBS: Final = Entry(address="jobs", title="Jobs", icon=":material/list_alt:", section="Build")
+RUNS: Final = Entry(address="runs", title="Runs", icon=":material/show_chart:", section="Learn")
 COMPARE: Final = Entry(address="compare", title="Compare", icon=":material/compare_arrows:", section="Learn")
 PROMOTE: Final = Entry(address="promote", title="Promote", icon=":material/verified:", section="Ship")
 ENDPOINTS: Final = Entry(address="endpoints", title="Endpoints", icon=":material/dns:", section="Ship")
 DRAW: Final = Entry(address="draw", title="Draw", icon=":material/draw:", section="Ship")
+EVIDENCE: Final = Entry(address="evidence", title="Evidence", icon=":material/fact_check:", section="Ship", hidden=True)
+AUDIT: Final = Entry(address="audit", title="Audit", icon=":material/history:", section="Admin")
 CONNECTIONS: Final = Entry(address="connections", title="Connections", icon=":material/cable:", section="Admin")
 
-ENTRIES: Final[Sequence[Entry]] = (OVERVIEW, LAUNCH, JOBS, COMPARE, PROMOTE, ENDPOINTS, DRAW, CONNECTIONS)
+ENTRIES: Final[Sequence[Entry]] = (
+    OVERVIEW,
+    LAUNCH,
+    JOBS,
+    RUNS,
+    COMPARE,
+    PROMOTE,
+    ENDPOINTS,
+    DRAW,
+    EVIDENCE,
+    AUDIT,
+    CONNECTIONS,
+)
 
 
 def sections() -> Mapping[str, Sequence[StreamlitPage]]:
@@ -45,7 +62,12 @@ def sections() -> Mapping[str, Sequence[StreamlitPage]]:
     table: dict[str, list[StreamlitPage]] = {}
     for entry in ENTRIES:
         page = st.Page(
-            entry.file, title=entry.title, icon=entry.icon, url_path=entry.address, default=entry is OVERVIEW
+            entry.file,
+            title=entry.title,
+            icon=entry.icon,
+            url_path=entry.address,
+            default=entry is OVERVIEW,
+            visibility="hidden" if entry.hidden else "visible",
         )
         table.setdefault(entry.section, []).append(page)
     return table

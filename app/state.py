@@ -38,6 +38,9 @@ class Key(StrEnum):
     DELETING = "deleting"
     """Id of the operation by which this session deletes an endpoint."""
 
+    STARTED = "started"
+    """Id of the deployment that a drift banner started: the next run goes there."""
+
     DOCTOR = "doctor"
     """Id of the doctor's operation that this session looks at."""
 
@@ -49,6 +52,12 @@ class Key(StrEnum):
 
     ASKED_TO_STOP = "asked_to_stop"
     """Names of the jobs that the next run asks about before it stops them."""
+
+    SHOWN_RUNS = "shown_runs"
+    """Keys of the runs in the rows of the runs' table as the browser has them, and numbers of the rows ticked then."""
+
+    RUNS_TOKEN = "runs_token"  # noqa: S105 - of what was drawn, not of anybody
+    """What the runs page was drawn from: as long as it is still so, nothing is drawn again."""
 
     IMPORTANCE = "importance"
     """By tuning job, how many trials had finished when its importance was asked for."""

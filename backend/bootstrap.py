@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from backend.adapters.local.audit import LocalAuditLog
@@ -20,14 +21,23 @@ from backend.adapters.local.hard_examples import LocalHardExamples
 from backend.adapters.local.home import Home
 from backend.adapters.local.identity import MachineUser
 from backend.adapters.local.job_store import JobStore
+from backend.adapters.local.log_file import write_log
 from backend.adapters.local.operation_store import LocalOperationStore
 from backend.adapters.local.operations import LocalOperations
+from backend.adapters.local.origin import read_origin
 from backend.adapters.local.probes import local_probes
+from backend.adapters.local.processes import is_held
 from backend.adapters.local.registry import LocalRegistry
 from backend.adapters.local.training import LocalTraining
 from backend.adapters.local.tuning import LocalTuning
 from backend.adapters.local.tuning_store import TuningStore
 from backend.adapters.triton.load import TritonLoad
+from backend.adapters.wandb.cloud import DEFAULT_URL, CloudRuns
+from backend.adapters.wandb.cloud_process import CloudProcess
+from backend.adapters.wandb.cloud_trouble import Asked
+from backend.adapters.wandb.offline import OfflineRuns
+from backend.adapters.wandb.probe import wandb_probe
+from backend.adapters.wandb.upload import WandbUploads
 from backend.domain.identity import Actor
 from backend.ports.audit import AuditLog
 from backend.ports.candidates import Candidates
@@ -40,7 +50,9 @@ from backend.ports.load import LoadGenerator
 from backend.ports.operations import Operations
 from backend.ports.probes import Probe
 from backend.ports.registry import ModelRegistry
+from backend.ports.run_sync import RunUploads
 from backend.ports.serving import ServingPlatform
+from backend.ports.tracking import RunReader
 from backend.ports.training import TrainingPlatform
 from backend.ports.tuning import TuningPlatform
 from backend.services.auditing import Auditor
@@ -48,12 +60,17 @@ from backend.services.comparison import Comparing
 from backend.services.doctor import Doctor
 from backend.services.endpoints import Endpoints
 from backend.services.evaluating import Evaluating
+from backend.services.evidence import EvidenceService
 from backend.services.gates import Declared, Gates
+from backend.services.guarding import Guard
 from backend.services.launching import Launching
 from backend.services.prediction import PredictionService
+from backend.services.probing import ProbedChanges
 from backend.services.promotion import Promotion
 from backend.services.quickstart import Quickstart
 from backend.services.registration import Registration
+from backend.services.run_sync import RunSync
+from backend.services.runs import Runs
 from backend.services.searching import Searching
 from backend.settings import ROOT, Settings
 
@@ -72,6 +89,8 @@ class Backend:
     operations: Operations
     audit: AuditLog
     examples: HardExamples
+    runs: Runs
+    run_sync: RunSync
     evaluations: EvaluationStore
     gates: Gates
     launching: Launching
@@ -80,6 +99,8 @@ class Backend:
     evaluating: Evaluating
     comparing: Comparing
     promotion: Promotion
+    guard: Guard
+    evidence: EvidenceService
     prediction: PredictionService
     endpoints: Endpoints
     quickstart: Quickstart
@@ -98,10 +119,12 @@ def connect(settings: Settings) -> Backend:
     """The backend of the platform that the settings name. Opens the database; starts nothing."""
     home = Home(settings.home)
     database = Database(home.database)
+    write_log(home.log)
     serving = LocalEndpoints(settings.home, SERVING_ENVIRONMENT)
     environment = child_environment(settings)
     jobs = JobStore(database, home)
     slots = settings.max_parallel_jobs
+    cloud, uploads, probe = _wandb(settings, home, environment)
     training = LocalTraining(jobs, home, slots=slots, environment=environment)
     return assemble(
         settings,
@@ -115,6 +138,13 @@ def connect(settings: Settings) -> Backend:
         candidates=LocalCandidates(environment=environment),
         evaluator=LocalEvaluator(environment=environment),
         environment=environment,
+        readers=[
+            OfflineRuns(
+                settings.run_folders, home.root / "cache" / "runs", alive=lambda name: _is_recording(home, name)
+            ),
+            *cloud,
+        ],
+        uploads=uploads,
         declared=lambda: read_gates(settings.gates),
         probes=local_probes(
             home=home,
@@ -122,10 +152,27 @@ def connect(settings: Settings) -> Backend:
             serving=serving,
             serving_environment=SERVING_ENVIRONMENT,
             data=settings.data,
-            wandb_online=settings.wandb_api_key is not None,
-            wandb_base_url=settings.wandb_base_url,
+            wandb=probe,
         ),
     )
+
+
+def _wandb(
+    settings: Settings, home: Home, environment: Mapping[str, str]
+) -> tuple[Sequence[RunReader], RunUploads, Probe]:
+    """What reads runs from a W&B server and brings them there, and the doctor's question; no reader without a key."""
+    key = settings.wandb_api_key.get_secret_value() if settings.wandb_api_key else ""
+    asked = Asked(
+        base_url=settings.wandb_base_url or DEFAULT_URL, entity=settings.wandb_entity, project=settings.wandb_project
+    )
+    process = None
+    if key:
+        process = CloudProcess(
+            environment, key=key, base_url=asked.base_url, entity=asked.entity, log=home.wandb_cloud / "worker.log"
+        )
+    readers = [CloudRuns(process, asked, folder=home.wandb_cloud, clock=_now)] if process else []
+    uploads = WandbUploads(process, asked, environ=environment, key=key, lock=home.wandb_cloud / "sync.lock")
+    return readers, uploads, wandb_probe(process, asked, recorded_in=home.wandb)
 
 
 def assemble(
@@ -141,6 +188,8 @@ def assemble(
     candidates: Candidates,
     evaluator: ArchiveEvaluator,
     environment: Mapping[str, str],
+    readers: Sequence[RunReader],
+    uploads: RunUploads,
     probes: Sequence[Probe],
     declared: Declared,
 ) -> Backend:
@@ -150,7 +199,9 @@ def assemble(
     audit = LocalAuditLog(database)
     examples = LocalHardExamples(database)
     operations = LocalOperations(home, environment=environment)
+    operation_store = LocalOperationStore(database)
     auditor = Auditor(audit, _now)
+    runs = Runs(readers)
     launching = Launching(training, examples, auditor, _now)
     registration = Registration(training, registry, evaluator, auditor)
     evaluations = LocalEvaluations(home)
@@ -166,7 +217,16 @@ def assemble(
         auditor=auditor,
         clock=_now,
     )
-    promotion = Promotion(registry, serving, deployments, gates, auditor, _now)
+    promotion = Promotion(
+        registry,
+        serving,
+        deployments,
+        gates,
+        auditor,
+        _now,
+        ProbedChanges(serving, load),
+        lambda: read_origin(environment, ROOT),
+    )
     return Backend(
         settings=settings,
         identity=identity,
@@ -178,6 +238,10 @@ def assemble(
         operations=operations,
         audit=audit,
         examples=examples,
+        runs=runs,
+        run_sync=RunSync(
+            runs=runs, uploads=uploads, processes=operations, store=operation_store, auditor=auditor, clock=_now
+        ),
         evaluations=evaluations,
         gates=gates,
         launching=launching,
@@ -186,6 +250,8 @@ def assemble(
         evaluating=evaluating,
         comparing=Comparing(registry, evaluations),
         promotion=promotion,
+        guard=Guard(serving, registry, promotion, audit, auditor),
+        evidence=EvidenceService(promotion, deployments, registry, serving, audit, evaluations, _now),
         prediction=PredictionService(serving, registry, candidates, examples, auditor, _now),
         endpoints=Endpoints(serving, load, auditor),
         quickstart=Quickstart(
@@ -195,7 +261,7 @@ def assemble(
             evaluating=evaluating,
             promotion=promotion,
             processes=operations,
-            store=LocalOperationStore(database),
+            store=operation_store,
             clock=_now,
         ),
         doctor=Doctor(probes),
@@ -215,6 +281,14 @@ def child_environment(settings: Settings) -> dict[str, str]:
     if settings.wandb_api_key is not None:
         environment["WANDB_API_KEY"] = settings.wandb_api_key.get_secret_value()
     return environment
+
+
+def _is_recording(home: Home, run: str) -> bool | None:
+    """Whether the job that a run has its name of lives; None for runs of other people's programs."""
+    if Path(run).name != run:
+        return None  # a stranger's run may be called anything
+    lock = home.job(run).lock
+    return is_held(lock) if lock.exists() else None
 
 
 def _now() -> datetime:

@@ -6,6 +6,7 @@ the README's table are held against the fields below by a test.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final, Literal
 
@@ -54,12 +55,19 @@ class Settings(BaseSettings):
         alias="DIGITS_MAX_PARALLEL_JOBS",
         description="Training jobs that run at once; the others wait in launch order.",
     )
+    runs: str = Field(
+        default="",
+        alias="DIGITS_RUNS",
+        description="More folders with runs of W&B, separated by colons; those of the state folder are always read.",
+    )
     wandb_api_key: SecretStr | None = Field(
         default=None,
         alias="WANDB_API_KEY",
-        description="W&B key; without it runs are recorded offline, in the state folder.",
+        description="W&B key; without it runs are recorded offline, in the state folder, and none are read from W&B.",
     )
-    wandb_entity: str = Field(default="", alias="WANDB_ENTITY", description="W&B user or team that owns the runs.")
+    wandb_entity: str = Field(
+        default="", alias="WANDB_ENTITY", description="W&B user or team that owns the runs; the key's own."
+    )
     wandb_project: str = Field(
         default="digit_classification", alias="WANDB_PROJECT", description="W&B project of the runs."
     )
@@ -71,6 +79,12 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else (ROOT / path.expanduser()).resolve()
+
+    @property
+    def run_folders(self) -> list[Path]:
+        """Where W&B's files are looked for."""
+        more = [Path(name).expanduser() for name in self.runs.split(os.pathsep) if name]
+        return [self.home, *((ROOT / path).resolve() for path in more)]
 
     @field_validator("wandb_base_url")
     @classmethod

@@ -15,6 +15,7 @@ from app.context import backend
 from app.errors import shown
 from app.identity import refusal
 from app.state import Key
+from app.views.drift_banner import drift_banners
 from app.views.endpoint_card import endpoint_card
 from app.views.endpoint_load import load_card
 from app.views.endpoint_request import request_card
@@ -103,6 +104,8 @@ def follow_deletion(operation: str) -> None:
 
 
 theme.header("Endpoints", "What each stage should serve, what it does serve, and how it bears it")
+with shown("Look for drift"):
+    drift_banners()
 with shown("Look at the endpoints"):
     if operation := st.session_state.get(Key.DELETING):
         st.fragment(follow_deletion, run_every="1s")(operation)

@@ -15,8 +15,9 @@ from app.components.status_badge import status_badge
 from app.context import backend
 from app.errors import shown
 from app.views import quickstart
+from app.views.drift_banner import drift_banners
 from app.views.stage_card import stage_card
-from backend.domain.audit import AuditEvent
+from backend.domain.audit import WENT_WRONG, AuditEvent
 from backend.domain.jobs import JobStatus
 from backend.domain.operations import OperationStatus
 from backend.domain.promotion import Outcome
@@ -36,8 +37,6 @@ BAD_ENDS = {
 
 _DID_WIDTH = 112  # pixels, so that what it was done to stands in a column
 
-BAD_EVENTS = ("refused", "failed", "interrupted", Outcome.FAILED.value, Outcome.ROLLED_BACK.value)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
@@ -56,7 +55,8 @@ def needs_of_stage(stage: Stage, now: datetime) -> list[Need]:
     wanted, last = endpoint.wanted, history[0] if history else None
     changing = last is not None and last.outcome is Outcome.IN_PROGRESS
     well = endpoint.in_step and endpoint.status not in (EndpointStatus.FAILED, EndpointStatus.UNKNOWN)
-    if wanted is not None and not changing and not well:
+    # What drifted has a banner of its own, with the buttons that put it right.
+    if wanted is not None and not changing and not well and not endpoint.drift:
         serves = f"serves v{endpoint.served.version}" if endpoint.served else f"is {endpoint.status.value}"
         found.append(
             Need(
@@ -190,13 +190,14 @@ def recent_events(events: Sequence[AuditEvent], now: datetime) -> None:
     if not events:
         return
     with theme.card("events", "Recent events"):
+        st.page_link(navigation.AUDIT.file, label="All events", icon=navigation.AUDIT.icon, width="content")
         for number, event in enumerate(events[:8]):
             with _row(f"event_{number}"):
                 with st.container(horizontal=True, width="content", gap="small", vertical_alignment="center"):
                     st.text(f"{event.actor} · {event.action}", width=_DID_WIDTH)
                     _subject_of(event)
                 with st.container(horizontal=True, width="content", gap="small", vertical_alignment="center"):
-                    if event.outcome in BAD_EVENTS:
+                    if event.outcome in WENT_WRONG:
                         st.badge(event.outcome.capitalize(), color="red", icon=":material/error:")
                     relative_time(event.at, now=now)
 
@@ -262,4 +263,5 @@ with shown("Look at the quick start"):
             quickstart.finished(operation)
         elif operation is not None:
             quickstart.follow(operation)
+        drift_banners()
         live()

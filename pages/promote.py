@@ -15,9 +15,11 @@ from app.components.status_badge import status_cell, status_column
 from app.context import backend
 from app.errors import shown
 from app.views.deployment import deployment_view
+from app.views.drift_banner import drift_banners
 from app.views.gate_card import gate_card
 from app.views.promotion_plan import plan_card, served_name
 from app.views.stage_card import TITLES, stage_card
+from app.views.stage_history import history_tools
 from app.views.version_detail import decision_card, version_detail
 from backend.domain.promotion import Deployment, Outcome
 from backend.domain.registry import ModelVersion
@@ -124,6 +126,8 @@ def live_stages() -> None:
 
 
 theme.header("Promote", "Take a version from the registry to staging, and on to production")
+with shown("Look for drift"):
+    drift_banners()
 with shown("Show the versions"):
     versions = queries.versions()
     if not versions:
@@ -162,4 +166,5 @@ with shown("Show the versions"):
         history = queries.deployments(stage)
         if history:
             with theme.card("history", f"History of {stage.value}"):
+                history_tools(stage, history)
                 history_table(history)

@@ -42,6 +42,14 @@ def check_status(ok: bool) -> str:
     return "Ok" if ok else "NotOk"
 
 
+def event_status(outcome: str) -> str:
+    """The status word of an audited effect's outcome; as it is where it is none of ours.
+
+    An effect and a deployment may both fail, or be interrupted; people read these as the same.
+    """
+    return outcome.capitalize() if outcome in ("failed", "interrupted") else outcome
+
+
 def status_badge(status: Enum | str, *, help: str | None = None) -> None:
     """Show a status as a badge; `help` is what it says on hover (ours, not data: it is read as Markdown)."""
     look = look_of(status)
@@ -93,6 +101,13 @@ LOOKS: Final[Mapping[str, Look]] = {
     "Updating": _look("Updating", "sync", "\N{CLOCKWISE OPEN CIRCLE ARROW}", "blue"),
     "InService": _look("In service", "check_circle", "\N{CHECK MARK}", "green"),
     "Unknown": _look("Unknown (cannot reach)", "help", "?", "orange"),
+    # runs, in W&B's words
+    "running": _look("Running", "motion_photos_on", "\N{BLACK RIGHT-POINTING TRIANGLE}", "blue"),
+    "finished": _look("Finished", "check_circle", "\N{CHECK MARK}", "green"),
+    "failed": _look("Failed", "error", "\N{MULTIPLICATION X}", "red"),
+    "crashed": _look("Crashed", "flash_off", "!", "orange"),
+    "NotSynced": _look("Not synced", "cloud_off", "\N{WHITE CIRCLE}", "gray"),
+    "Synced": _look("Synced", "cloud_done", "\N{CHECK MARK}", "green"),
     # approvals
     "PendingManualApproval": _look("Waiting for approval", "hourglass_top", "\N{HORIZONTAL ELLIPSIS}", "orange"),
     "Approved": _look("Approved", "verified", "\N{CHECK MARK}", "green"),
@@ -108,6 +123,12 @@ LOOKS: Final[Mapping[str, Look]] = {
     "CannotTell": _look("Cannot tell yet", "help", "?", "orange"),
     # what was said about a version
     "Comment": _look("Comment", "chat", "\N{BLACK CIRCLE}", "blue"),
+    # how an effect ended that is no deployment
+    "done": _look("Done", "check_circle", "\N{CHECK MARK}", "green"),
+    "refused": _look("Refused", "block", "\N{CIRCLED DIVISION SLASH}", "orange"),
+    # the guard
+    "drifted": _look("Drifted", "sync_problem", "!", "red"),
+    "in step": _look("In step", "check_circle", "\N{CHECK MARK}", "green"),
     # the doctor
     "Ok": _look("OK", "check_circle", "\N{CHECK MARK}", "green"),
     "NotOk": _look("Needs attention", "warning", "!", "red"),

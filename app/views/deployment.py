@@ -14,6 +14,7 @@ from app.components.confirm import confirm
 from app.components.error_panel import error_panel
 from app.components.gate_rows import gate_rows, gate_title, gates_in_words
 from app.components.notice import notice
+from app.components.probe_table import probe_table
 from app.components.relative_time import relative
 from app.components.step_list import step_list
 from app.context import backend
@@ -25,6 +26,11 @@ from backend.errors import NotFoundError, RefusedError
 from backend.services.promotion import NOTHING, OVERRIDING_ROLE
 
 REFRESH = "1s"
+_VERBS = {
+    DeploymentKind.PROMOTE: "Promote",
+    DeploymentKind.ROLLBACK: "Roll back to",
+    DeploymentKind.RESTORE: "Restore",
+}
 
 
 def deployment_view(deployment_id: str) -> None:
@@ -161,12 +167,21 @@ def _live(deployment_id: str, ended_when_drawn: bool) -> None:
             st.rerun(scope="app")
         stage, previous = deployment.stage.value, deployment.previous
         begun = f"{deployment.requested_by}, {relative(deployment.started_at, datetime.now(UTC))}"
-        verb = "Promote" if deployment.kind is DeploymentKind.PROMOTE else "Roll back to"
+        verb = _VERBS[deployment.kind]
         was = f"v{previous.version}" if previous else "nothing"
         st.text(f"{verb} v{deployment.version} on {stage}, which served {was} ({begun})")
         step_list(deployment.steps, key=deployment.id, now=datetime.now(UTC))
         _gates(deployment)
+        if deployment.probe is not None:
+            probe_table(deployment.probe, key=deployment.id)
         _ending(deployment)
+        if deployment.outcome is not Outcome.IN_PROGRESS:
+            st.page_link(
+                navigation.EVIDENCE.file,
+                label="Evidence, to read, print or export",
+                icon=navigation.EVIDENCE.icon,
+                query_params={"deployment": deployment.id},
+            )
 
 
 def _gates(deployment: Deployment) -> None:

@@ -18,6 +18,7 @@ from app.endpoint_numbers import milliseconds, numbers
 from app.errors import shown
 from app.identity import actor, refusal
 from app.views.stage_card import TITLES
+from backend.domain.drift import DRIFTED, told
 from backend.domain.promotion import Outcome
 from backend.domain.serving import Endpoint, EndpointMetrics, EndpointStatus, ServedModel, Stage
 from backend.services.endpoints import LOADING_ROLE
@@ -28,7 +29,7 @@ def endpoint_card(stage: Stage) -> None:
     with theme.card(f"endpoint_{stage.value}", stretch=True):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.subheader(TITLES[stage], anchor=False, width="content")
-            status_badge(endpoint.status)
+            status_badge(DRIFTED if endpoint.drift else endpoint.status)
         if endpoint.status is EndpointStatus.CREATING:
             st.caption(endpoint.detail)
             return
@@ -54,6 +55,9 @@ def _wanted_and_served(endpoint: Endpoint, wanted: ServedModel) -> None:
         st.markdown(
             f":green[:material/check_circle:] In step: archive `{wanted.sha256[:12]}` was asked for and answers."
         )
+    elif served == wanted:
+        st.markdown(":orange[:material/sync_problem:] Not in step: the version is right, and something else is not.")
+        st.text(told(endpoint.drift))
     elif served is None:
         st.markdown(f":orange[:material/sync_problem:] Not in step: archive `{wanted.sha256[:12]}` should answer.")
     else:

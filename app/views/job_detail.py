@@ -18,8 +18,8 @@ from app.context import backend
 from app.errors import shown
 from app.views.job_actions import versions_of
 from app.views.job_log import job_log
+from app.views.lineage import run_link, version_links
 from backend.domain.jobs import JobStatus, MetricPoint, TrainingJob
-from backend.domain.serving import Stage
 from backend.domain.training import epochs_of
 
 REFRESH = "2s"
@@ -134,6 +134,7 @@ def _artifacts(job: TrainingJob) -> None:
     if job.run:
         st.caption("W&B run (recorded on this machine)")
         st.code(job.run, language=None)
+        run_link(job.name)
     if job.status.can_stop:
         command_line(f"python -m backend jobs stop {job.name}")
     elif job.status is JobStatus.COMPLETED:
@@ -145,25 +146,7 @@ def _artifacts(job: TrainingJob) -> None:
 
 def _lineage(job: TrainingJob) -> None:
     """Job, version, endpoint: each a link, as far as it has come."""
-    registered = versions_of(job.name)
-    if not registered:
-        return
-    st.caption("Lineage")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        for version in registered:
-            st.page_link(
-                navigation.PROMOTE.file,
-                label=f"Version {version.version}",
-                icon=":material/inventory_2:",
-                query_params={"version": str(version.version)},
-                width="content",
-            )
-            for stage in Stage:
-                served = queries.endpoint(stage).served
-                if served and served.version == version.version:
-                    st.page_link(
-                        navigation.DRAW.file,
-                        label=f"Serving on {stage.value}",
-                        icon=":material/cloud_done:",
-                        width="content",
-                    )
+    if versions_of(job.name):
+        st.caption("Lineage")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            version_links(job.name)

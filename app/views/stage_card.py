@@ -10,6 +10,7 @@ from app.components.notice import notice
 from app.components.relative_time import relative_time
 from app.components.status_badge import status_badge
 from app.endpoint_numbers import milliseconds, numbers
+from backend.domain.drift import DRIFTED
 from backend.domain.promotion import Outcome, rollback_target
 from backend.domain.serving import EndpointStatus, ServedModel, Stage
 
@@ -25,7 +26,7 @@ def stage_card(stage: Stage, *, live: bool = False) -> None:
                 st.subheader(TITLES[stage], anchor=False, width="content")
                 if live and endpoint.current is not None:
                     st.badge(f"v{endpoint.current.version}", color="blue", icon=":material/inventory_2:")
-            status_badge(endpoint.status)
+            status_badge(DRIFTED if endpoint.drift else endpoint.status)
         if endpoint.status is EndpointStatus.CREATING:
             st.caption(endpoint.detail)
             return
@@ -40,7 +41,7 @@ def stage_card(stage: Stage, *, live: bool = False) -> None:
             st.metric("Version", f"v{shown.version}", width="content")
         with st.container(horizontal=True, vertical_alignment="center"):
             last = next((d for d in queries.deployments(stage) if d.outcome is Outcome.SUCCEEDED), None)
-            if last is not None and last.ended_at is not None:
+            if last is not None and last.ended_at is not None and not endpoint.drift:
                 relative_time(last.ended_at, before=f"{last.requested_by},")
             st.badge(shown.sha256[:12], icon=":material/fingerprint:", color="gray", help="SHA-256 of the archive")
         if endpoint.detail and endpoint.status is not EndpointStatus.IN_SERVICE:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import secrets
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from collections.abc import Sequence
 from backend.bootstrap import connect
 from backend.cli.documents import Document, gate_document, neutral
 from backend.cli.parser import build_parser
+from backend.domain.correlation import VARIABLE, correlated, current
 from backend.errors import DigitsError, GateFailedError, PlatformError
 from backend.settings import load_settings
 
@@ -29,7 +29,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     options = build_parser().parse_args(arguments)
     try:
-        return _run(options)
+        with correlated(os.environ.get(VARIABLE, "")):
+            return _run(options)
     except KeyboardInterrupt:
         print("Interrupted. Work that was launched goes on: `python -m backend jobs list` shows it.", file=sys.stderr)
         return INTERRUPTED
@@ -50,17 +51,18 @@ def _run(options: Namespace) -> int:
         what = f"{error.strerror or type(error).__name__}: '{error.filename}'." if error.filename else f"{error}."
         return _failed(PlatformError(what, hint="Check the disk, and who may write there; then try again."), options)
     except Exception:  # the last line of defence of a command: logged whole, shown as an id
-        reference = secrets.token_hex(4)
-        log.exception("[%s] unexpected", reference)
-        hint = f"This is a defect; the log has it whole under {reference}."
+        log.exception("[%s] unexpected", current())
+        hint = f"This is a defect; the log has it whole under {current()}."
         return _failed(PlatformError("The command ended unexpectedly.", hint=hint), options)
     print(json.dumps(document, indent=2) if options.json else neutral(text), flush=True)
     return int(code)
 
 
 def _failed(error: DigitsError, options: Namespace) -> int:
+    log.info("%s: %s", type(error).__name__, error.message)
     if options.json:
-        told: Document = {"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint}}
+        what = {"kind": type(error).__name__, "message": error.message, "hint": error.hint, "reference": current()}
+        told: Document = {"error": what}
         if isinstance(error, GateFailedError):
             told["gates"] = [gate_document(gate) for gate in error.gates]
         print(json.dumps(told))

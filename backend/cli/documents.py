@@ -7,17 +7,19 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from backend.domain.audit import AuditEvent
 from backend.domain.evaluation import Evaluation
+from backend.domain.evidence import Compared, Evidence
 from backend.domain.gates import GateResult, Override
 from backend.domain.jobs import TrainingJob
 from backend.domain.loadtest import LoadPlan, LoadResult
 from backend.domain.prediction import HardExample
+from backend.domain.probing import ProbeStream, Span
 from backend.domain.promotion import Deployment
 from backend.domain.registry import Decision, ModelVersion
 from backend.domain.serving import Endpoint, ServedModel, Stage
 from backend.domain.steps import Step
 from backend.domain.tuning import Trial, TuningJob
+from backend.services.exports import event_document
 
 Document = dict[str, Any]
 Answer = tuple[Any, str, int]
@@ -147,6 +149,7 @@ def endpoint_document(endpoint: Endpoint) -> Document:
         "url": endpoint.url,
         "since": time_text(endpoint.since),
         "detail": endpoint.detail,
+        "drift": [asdict(difference) for difference in endpoint.drift],
     }
 
 
@@ -182,6 +185,73 @@ def deployment_document(deployment: Deployment) -> Document:
         "override": override_document(deployment.override),
         "error": deployment.error,
         "hint": deployment.hint,
+        "failed_requests": None if deployment.probe is None else deployment.probe.failed,
+        "probe": None if deployment.probe is None else probe_document(deployment.probe),
+        "commit": deployment.origin.commit,
+        "run_url": deployment.origin.run_url,
+        "correlation": deployment.correlation,
+    }
+
+
+def evidence_document(evidence: Evidence) -> Document:
+    decision = evidence.decision
+    return {
+        **deployment_document(evidence.deployment),
+        "sha256": evidence.deployment.sha256,
+        "model": None if evidence.version is None else version_document(evidence.version),
+        "previous_model": None if evidence.previous is None else version_document(evidence.previous),
+        "decision": None
+        if decision is None
+        else {
+            "verb": decision.verb,
+            "by": decision.by,
+            "at": time_text(decision.at),
+            "comment": decision.comment,
+        },
+        "comparisons": [_comparison_document(compared) for compared in evidence.comparisons],
+        "events": [event_document(event) for event in evidence.events],
+        "at": time_text(evidence.at),
+    }
+
+
+def _comparison_document(compared: Compared) -> Document:
+    verdict = compared.verdict
+    return {
+        "data": compared.kind.value,
+        "data_sha256": compared.data_sha256,
+        "n": verdict.pair.n,
+        "fixed": verdict.pair.fixed,
+        "broken": verdict.pair.broken,
+        "p_value": verdict.p_value,
+        "ci": list(verdict.interval),
+        "verdict": verdict.finding.value,
+        "images": {
+            name: [
+                {"place": image.place, "label": image.label, "before": image.before, "after": image.after}
+                for image in images
+            ]
+            for name, images in (("fixed", compared.fixed), ("broken", compared.broken))
+        },
+    }
+
+
+def probe_document(probe: ProbeStream) -> Document:
+    return {
+        "requests": probe.requests,
+        "failed": probe.failed,
+        "failures": dict(probe.failures),
+        "versions": list(probe.versions),
+        "per_second": probe.per_second,
+        **{name: _span_document(span) for name, span in probe.spans.items()},
+    }
+
+
+def _span_document(span: Span) -> Document:
+    return {
+        "requests": span.requests,
+        "failed": span.failed,
+        "p50_ms": None if span.p50_ms is None else round(span.p50_ms, 3),
+        "p99_ms": None if span.p99_ms is None else round(span.p99_ms, 3),
     }
 
 
@@ -216,18 +286,6 @@ def example_document(example: HardExample) -> Document:
         "stage": example.stage.value,
         "at": time_text(example.at),
         "by": example.by,
-    }
-
-
-def event_document(event: AuditEvent) -> Document:
-    return {
-        "at": time_text(event.at),
-        "actor": event.actor,
-        "action": event.action,
-        "subject": event.subject,
-        "outcome": event.outcome,
-        "before": dict(event.before),
-        "after": dict(event.after),
     }
 
 

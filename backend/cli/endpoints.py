@@ -7,6 +7,7 @@ from argparse import Namespace
 
 from backend.bootstrap import Backend
 from backend.cli.documents import Answer, endpoint_document, load_document, table
+from backend.domain.drift import told
 from backend.domain.loadtest import LoadPlan
 from backend.domain.serving import Stage
 
@@ -20,7 +21,7 @@ def list_endpoints(backend: Backend, options: Namespace) -> Answer:
             "wanted": endpoint.wanted.version if endpoint.wanted else "",
             "served": endpoint.served.version if endpoint.served else "",
             "url": endpoint.url,
-            "detail": endpoint.detail,
+            "detail": told(endpoint.drift) or endpoint.detail,
         }
         for endpoint in described
     ]

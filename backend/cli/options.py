@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from backend.domain.training import Value
 from backend.errors import InvalidInputError
@@ -17,3 +18,14 @@ def settings(pairs: Sequence[str]) -> dict[str, Value]:
             raise InvalidInputError(f"--set is '{pair}'; expected KEY=VALUE.")
         found[name] = value
     return found
+
+
+def moment(text: str, option: str) -> datetime | None:
+    """The time that `option` names, UTC unless it says otherwise; None when it is empty. Raises `InvalidInputError`."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInputError(f"{option} is '{text}'; expected a time like 2026-11-23T14:00.") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

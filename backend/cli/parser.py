@@ -5,14 +5,28 @@ from __future__ import annotations
 from argparse import ArgumentParser, _SubParsersAction
 from pathlib import Path
 
-from backend.cli import comparing, endpoints, jobs, models, serving, tuning
+from backend.cli import (
+    audit,
+    comparing,
+    deployments,
+    endpoints,
+    guarding,
+    jobs,
+    models,
+    run_sync,
+    runs,
+    serving,
+    tuning,
+)
 from backend.domain.loadtest import MAX_CONCURRENCY, MAX_SECONDS
 from backend.domain.predictions import DataKind
 from backend.domain.search_space import DEFAULT_SPACE
 from backend.domain.serving import Stage
 from backend.domain.statistics import MARGIN
+from backend.domain.tracking import RunState
 from backend.domain.training import PRESETS
 from backend.domain.tuning import OBJECTIVES, Direction, Strategy
+from backend.services.run_sync import RUN_SECONDS
 
 _STAGES = [stage.value for stage in Stage]
 
@@ -37,13 +51,77 @@ def build_parser() -> ArgumentParser:
     _add_jobs(verbs, common)
     _add_models(verbs, common)
     _add_serving(verbs, common)
-    audit = verbs.add_parser("audit", parents=[common], help="what was done, by whom")
-    audit.add_argument("--since", default="", help="ISO time")
-    audit.add_argument("--subject", default="", help="keep events whose subject contains this")
-    audit.set_defaults(run=serving.audit)
+    _add_runs(verbs, common)
+    _add_records(verbs, common)
     stop = verbs.add_parser("stop", parents=[common], help="stop the jobs and endpoints that run on this machine")
     stop.set_defaults(run=serving.stop)
     return parser
+
+
+def _add_runs(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
+    actions = verbs.add_parser("runs", help="what W&B recorded; sync it").add_subparsers(required=True)
+    listing = actions.add_parser("list", parents=[common])
+    for name in ("--project", "--group", "--text"):
+        listing.add_argument(name, default="")
+    listing.add_argument("--state", choices=[state.value for state in RunState], default="")
+    listing.add_argument("--tag", action="append", default=[], help="only runs with this tag; may be repeated")
+    listing.add_argument("--limit", type=int, default=1_000)
+    listing.set_defaults(run=runs.list_runs)
+    show = actions.add_parser("show", parents=[common])
+    show.add_argument("id", help="the run's id, or project/id")
+    show.set_defaults(run=runs.show)
+    history = actions.add_parser("history", parents=[common], help="the logged numbers, a row for each step")
+    history.add_argument("id", help="the run's id, or project/id")
+    history.add_argument("--metric", action="append", default=[], help="only this one; may be repeated")
+    history.add_argument("--limit", type=int, default=0, help="only the last rows")
+    history.set_defaults(run=runs.history)
+    sync = actions.add_parser("sync", parents=[common], help="upload runs that were recorded offline")
+    sync.add_argument("name", nargs="*", help="a run's id, or project/id")
+    sync.add_argument("--all", action="store_true", help="every run that is not on the server yet")
+    sync.add_argument("--timeout", type=float, default=RUN_SECONDS, metavar="SECONDS", help="for each run")
+    sync.add_argument("--operation", default="", metavar="ID", help="id of the record, to follow it elsewhere")
+    sync.set_defaults(run=run_sync.sync)
+
+
+def _add_records(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
+    events = verbs.add_parser("audit", parents=[common], help="what was done, by whom, newest first")
+    events.add_argument("action", nargs="?", choices=["list"], default="list")
+    events.add_argument("--since", default="", metavar="TIME", help="ISO time, UTC unless it says otherwise")
+    events.add_argument("--until", default="", metavar="TIME", help="ISO time; not included")
+    events.add_argument("--actor", action="append", default=[], help="keep events of this person; repeat for more")
+    events.add_argument("--doing", action="append", default=[], metavar="ACTION", help="promote, approve, train, ...")
+    events.add_argument("--outcome", action="append", default=[], help="done, refused, Succeeded, ...")
+    events.add_argument("--subject", default="", help="keep events whose subject contains this")
+    events.add_argument("--text", default="", help="keep events that contain this anywhere")
+    events.add_argument("--correlation", default="", metavar="ID", help="all that one request caused")
+    events.add_argument("--limit", type=int, default=1000, help="the newest so many")
+    events.add_argument("--csv", type=Path, metavar="FILE", help="write them to a file instead")
+    events.set_defaults(run=audit.list_events)
+
+    watch = verbs.add_parser(
+        "guard", parents=[common], help="whether the stages serve what they should; exit code 1 if not"
+    )
+    watch.add_argument("action", nargs="?", choices=["look", "restore", "accept"], default="look")
+    watch.add_argument("--stage", choices=_STAGES, help="all without it")
+    watch.add_argument("--expected", metavar="SHA256", help="what must be served now; refused otherwise")
+    watch.add_argument("--deployment", default="", metavar="ID", help="id of the record, to follow it elsewhere")
+    watch.add_argument("--override", metavar="REASON", help="accept in spite of gates; for approvers, and kept")
+    watch.set_defaults(run=guarding.guard)
+
+    actions = verbs.add_parser("deployments", help="what was changed, and what a stage served when").add_subparsers(
+        required=True
+    )
+    listed = actions.add_parser("list", parents=[common])
+    listed.add_argument("--stage", choices=_STAGES, help="all without it")
+    listed.set_defaults(run=deployments.list_deployments)
+    shown = actions.add_parser("show", parents=[common], help="one deployment with its evidence")
+    shown.add_argument("deployment", metavar="ID")
+    shown.add_argument("--html", type=Path, metavar="FILE", help="write the evidence as one HTML file")
+    shown.set_defaults(run=deployments.show)
+    at = actions.add_parser("at", parents=[common], help="what a stage served at a moment")
+    at.add_argument("stage", choices=_STAGES)
+    at.add_argument("moment", metavar="TIME", help="ISO time, UTC unless it says otherwise")
+    at.set_defaults(run=deployments.at)
 
 
 def _add_training(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""quickstart, promote, rollback, predict, hard-examples, audit, doctor, stop."""
+"""quickstart, promote, rollback, predict, hard-examples, doctor, stop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import io
 import time
 from argparse import Namespace
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from backend.bootstrap import Backend
 from backend.cli.documents import (
     Answer,
     deployment_document,
-    event_document,
     example_document,
     served_document,
     steps_document,
@@ -47,7 +45,7 @@ def promote(backend: Backend, options: Namespace) -> Answer:
         deployment_id=options.deployment,
         override=options.override,
     )
-    return _deployed(backend, deployment)
+    return deployed(backend, deployment)
 
 
 def _planned(backend: Backend, plan: DeploymentPlan) -> Answer:
@@ -60,7 +58,7 @@ def rollback(backend: Backend, options: Namespace) -> Answer:
     deployment = backend.promotion.roll_back(
         Stage(options.stage), actor=backend.actor, expected=options.expected, deployment_id=options.deployment
     )
-    return _deployed(backend, deployment)
+    return deployed(backend, deployment)
 
 
 def quickstart(backend: Backend, options: Namespace) -> Answer:
@@ -131,21 +129,6 @@ def export_examples(backend: Backend, options: Namespace) -> Answer:
     return document, f"{drawings.count} examples to {options.file}", 0
 
 
-def audit(backend: Backend, options: Namespace) -> Answer:
-    events = backend.audit.list_events(since=_moment(options.since), subject=options.subject)
-    rows = [
-        {
-            "at": f"{event.at:%Y-%m-%d %H:%M:%S}Z",
-            "actor": event.actor,
-            "action": event.action,
-            "subject": event.subject,
-            "outcome": event.outcome,
-        }
-        for event in events
-    ]
-    return [event_document(event) for event in events], table(rows, "Nothing happened yet."), 0
-
-
 def doctor(backend: Backend, options: Namespace) -> Answer:
     checks = backend.doctor.examine()
     ok = all(check.ok for check in checks)
@@ -164,10 +147,13 @@ def doctor(backend: Backend, options: Namespace) -> Answer:
     return document, "\n".join(lines), 0 if ok else 1
 
 
-def _deployed(backend: Backend, deployment: Deployment) -> Answer:
+def deployed(backend: Backend, deployment: Deployment) -> Answer:
+    """What `promote` and its like answer: the record, and what serves now."""
     served = backend.serving.describe(deployment.stage).served
     document = {**deployment_document(deployment), "served": served_document(served)}
     text = f"{deployment.id}: {deployment.outcome.value}"
+    if deployment.probe is not None:
+        text += f", {deployment.probe.failed} of {deployment.probe.requests} probe requests failed"
     if deployment.gates:
         text = f"{gates_table(deployment.gates)}\n{text}"
     if word := deployment.override:
@@ -244,13 +230,3 @@ def _read(path: Path) -> Pixels:
     if pixels.dtype != np.uint8 or pixels.shape != (28, 28):
         raise InvalidInputError(f"'{path}' holds {pixels.dtype} {list(pixels.shape)}; expected uint8 [28, 28].")
     return pixels
-
-
-def _moment(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInputError(f"--since is '{text}'; expected a time like 2026-11-23T14:00.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
-from backend.domain.steps import Step
+from backend.domain.steps import Step, StepStatus
 
 
 class OperationStatus(Enum):
@@ -37,3 +37,15 @@ class Operation:
     ended_at: datetime | None = None
     error: str = ""
     hint: str = ""
+
+
+def interrupted(operation: Operation, at: datetime, *, hint: str) -> Operation:
+    """The record of an operation that was found to have no process any more."""
+    steps = tuple(
+        replace(step, status=StepStatus.FAILED, detail="the process died here", ended_at=at)
+        if step.status is StepStatus.IN_PROGRESS
+        else step
+        for step in operation.steps
+    )
+    error = "Its process died before it was done."
+    return replace(operation, status=OperationStatus.INTERRUPTED, steps=steps, ended_at=at, error=error, hint=hint)

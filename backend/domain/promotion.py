@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from statistics import median
 from typing import Final
 
 from backend.domain.gates import GateResult, Override
+from backend.domain.origin import Origin
+from backend.domain.probing import ProbeStream
 from backend.domain.registry import ModelVersion
 from backend.domain.serving import ServedModel, Stage
 from backend.domain.steps import Step
@@ -36,6 +38,8 @@ class Outcome(Enum):
 class DeploymentKind(Enum):
     PROMOTE = "promote"
     ROLLBACK = "rollback"
+    RESTORE = "restore"
+    """Back to what the stage should serve, after somebody had loaded something else past the deployments."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +72,9 @@ class DeploymentPlan:
 class Deployment:
     """The record of one change of what a stage serves: from, to, who, when, steps and outcome.
 
-    `gates` is what they said when it began: empty for a rollback, which asks none, and for records older than gates.
-    `override` is there when an approver let it through in spite of some of them.
+    `probe` is what clients would have noticed; None when nothing was asked. `correlation` is the id under which log and
+    audit tell of it. `gates` is what they said when it began: empty for a rollback, which asks none, and for records
+    older than gates. `override` is there when an approver let it through in spite of some of them.
     """
 
     id: str
@@ -85,6 +90,9 @@ class Deployment:
     error: str = ""
     hint: str = ""
     kind: DeploymentKind = DeploymentKind.PROMOTE
+    probe: ProbeStream | None = None
+    origin: Origin = field(default_factory=Origin)
+    correlation: str = ""
     gates: tuple[GateResult, ...] = ()
     override: Override | None = None
 

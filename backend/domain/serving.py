@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Final
 
+from backend.domain.drift import Difference
+
 ENDPOINT_NAME: Final = "digit-classification"
 TRITON_MODEL: Final = "mnist"
 
@@ -45,7 +47,8 @@ class Endpoint:
 
     `wanted` is what the last finished deployment asked for, `served` what answers now (None: nothing does, or it
     cannot be told). `url` is the base address of Triton's HTTP API, empty where there is none to call.
-    `detail` explains any status but `InService` in a sentence.
+    `detail` explains any status but `InService` in a sentence. `drift` is what somebody changed past the deployments:
+    empty while all is as it should be, while a deployment is at work, and where nothing answers.
     """
 
     stage: Stage
@@ -55,6 +58,7 @@ class Endpoint:
     url: str = ""
     since: datetime | None = None
     detail: str = ""
+    drift: tuple[Difference, ...] = ()
 
     @property
     def name(self) -> str:
@@ -67,7 +71,7 @@ class Endpoint:
 
     @property
     def in_step(self) -> bool:
-        return self.wanted == self.served
+        return self.wanted == self.served and not self.drift
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Protocol
 
-from backend.domain.audit import AuditEvent
+from backend.domain.audit import AuditEvent, AuditFilter, AuditWords
+
+EVERYTHING = AuditFilter()
 
 
 class AuditLog(Protocol):
     def append(self, event: AuditEvent) -> None:
-        """Add the event; nothing ever changes or removes one."""
+        """Add the event; nothing ever changes or removes one, and the store itself refuses it."""
         ...
 
     def list_events(
-        self, *, since: datetime | None = None, subject: str = "", limit: int = 1000
+        self, wanted: AuditFilter = EVERYTHING, *, limit: int = 1000, offset: int = 0
     ) -> Sequence[AuditEvent]:
-        """The newest `limit` events, newest first; `subject` keeps those whose subject contains it."""
+        """The events that fit, newest first: at most `limit` of them, after the first `offset`."""
+        ...
+
+    def count(self, wanted: AuditFilter = EVERYTHING) -> int:
+        """How many events fit."""
+        ...
+
+    def words(self) -> AuditWords:
+        """What there is to filter by."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from backend.domain.loadtest import LoadPlan, Shot
@@ -17,5 +18,13 @@ class LoadGenerator(Protocol):
 
         Returns one shot per request, in no order; a request that fails is a shot too, and nothing is raised for it.
         None begins after the plan's time, and each has two seconds.
+        """
+        ...
+
+    def stream(self, url: str, per_second: float) -> AbstractContextManager[Sequence[Shot]]:
+        """Within the block, and half a second beyond it, ask the server at `url` about known digits at a fixed rate.
+
+        A request is due whatever came of the ones before it; its times are of `time.monotonic`. The sequence grows
+        while the block runs and is complete after it. A request that fails is a shot, and nothing is raised for it.
         """
         ...

@@ -20,7 +20,10 @@ Report = Callable[[str, StepStatus, str], None]
 
 class ServingPlatform(Protocol):
     def describe(self, stage: Stage) -> Endpoint:
-        """The stage as it is now, within a second; never raises for an endpoint that is down: its status says so."""
+        """The stage as it is now, within a second; never raises for an endpoint that is down: its status says so.
+
+        What was loaded past all deployments is `InService` with its `drift`, and stays until somebody deploys.
+        """
         ...
 
     def hold(self, stage: Stage, holder: str) -> AbstractContextManager[None]:

@@ -6,8 +6,10 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
+from backend.domain.correlation import current
 from backend.domain.gates import GateResult, Override, blocking, require_reason
 from backend.domain.identity import Actor, Role
+from backend.domain.probing import ProbeStream
 from backend.domain.promotion import (
     STEPS,
     Deployment,
@@ -31,10 +33,12 @@ from backend.errors import (
 )
 from backend.ports.clock import Clock
 from backend.ports.deployments import DeploymentStore
+from backend.ports.origin import OriginOf
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
 from backend.services.auditing import Auditor, Effect
 from backend.services.gates import Gates
+from backend.services.probing import ProbedChanges
 
 NOTHING = "none"
 """`expected` for a stage that must serve nothing yet."""
@@ -56,6 +60,8 @@ class Promotion:
         gates: Gates,
         auditor: Auditor,
         clock: Clock,
+        changes: ProbedChanges,
+        origin: OriginOf,
     ) -> None:
         self._registry = registry
         self._serving = serving
@@ -63,6 +69,8 @@ class Promotion:
         self._gates = gates
         self._auditor = auditor
         self._clock = clock
+        self._changes = changes
+        self._origin = origin
 
     def plan(self, stage: Stage, number: int) -> DeploymentPlan:
         """What promoting the version would change now. Raises `NotFoundError`."""
@@ -144,6 +152,26 @@ class Promotion:
             deployment_id = deployment_id or new_deployment_id(stage, plan.version.version)
             return self._change(stage, None, DeploymentKind.ROLLBACK, actor, expected, deployment_id, effect)
 
+    @staticmethod
+    def require_restorer(stage: Stage, actor: Actor) -> None:
+        """Restoring brings nothing new: whoever may start a stage again may do it. Raises `PermissionDeniedError`."""
+        actor.require(Role.OPERATOR, f"restore {stage.value}")
+
+    def restore(
+        self, stage: Stage, *, actor: Actor, expected: str | None = None, deployment_id: str = ""
+    ) -> Deployment:
+        """Make the stage serve again what it should, after a drift; as `roll_back`, but its target is what is wanted.
+
+        Raises `WrongStateError` when nothing is wanted. Where all is as it should be, the outcome is `Unchanged`.
+        """
+        with self._auditor.audited(actor, "restore", f"stage {stage.value}") as effect:
+            self.require_restorer(stage, actor)
+            wanted = self._serving.describe(stage).wanted
+            if wanted is None:
+                raise WrongStateError(f"'{stage.value}' cannot be restored: nothing should serve there.")
+            deployment_id = deployment_id or new_deployment_id(stage, wanted.version)
+            return self._change(stage, wanted.version, DeploymentKind.RESTORE, actor, expected, deployment_id, effect)
+
     def _change(
         self,
         stage: Stage,
@@ -174,7 +202,8 @@ class Promotion:
         return deployment
 
     def _serves_already(self, plan: DeploymentPlan) -> bool:
-        return plan.changes_nothing and self._serving.describe(plan.stage).status is EndpointStatus.IN_SERVICE
+        now = self._serving.describe(plan.stage)
+        return plan.changes_nothing and now.in_step and now.status is EndpointStatus.IN_SERVICE
 
     def _pass_gates(
         self, plan: DeploymentPlan, actor: Actor, reason: str | None, effect: Effect
@@ -221,6 +250,8 @@ class Promotion:
                 steps=tuple(Step(name=name) for name in STEPS),
                 gates=asked,
                 override=override,
+                origin=self._origin(),
+                correlation=current(),
             ),
             self._deployments,
             self._clock,
@@ -229,7 +260,8 @@ class Promotion:
             return record.finish(Outcome.UNCHANGED)
         try:
             archive = self._registry.fetch_archive(plan.version)
-            endpoint = self._serving.deploy(plan.stage, plan.target, archive, record.report)
+            with self._changes.watched(plan.stage, record.report, record.saw) as report:
+                endpoint = self._serving.deploy(plan.stage, plan.target, archive, report)
         except DigitsError as error:
             return record.finish(Outcome.FAILED, error)
         if endpoint.served == plan.target:
@@ -297,6 +329,10 @@ class _Record:
         )
         self._deployment = replace(self._deployment, steps=steps)
         self._store.save(self._deployment)
+
+    def saw(self, probe: ProbeStream) -> None:
+        """Kept with the ending: a deployment whose process dies takes its probe stream along."""
+        self._deployment = replace(self._deployment, probe=probe)
 
     def _moved(self, step: Step, status: StepStatus, detail: str) -> Step:
         now = self._clock()

@@ -11,7 +11,7 @@ from typing import Final
 
 from backend.domain.identity import Actor, Role
 from backend.domain.jobs import JobStatus, TrainingJob
-from backend.domain.operations import Operation, OperationStatus
+from backend.domain.operations import Operation, OperationStatus, interrupted
 from backend.domain.registry import Approval
 from backend.domain.serving import Stage
 from backend.domain.steps import Step, StepStatus
@@ -72,21 +72,7 @@ class Quickstart:
         # Read again: it may have ended, and let go, between the two looks.
         operation = self._store.get(operation.id)
         if operation.status is OperationStatus.IN_PROGRESS:
-            now = self._clock()
-            steps = tuple(
-                replace(step, status=StepStatus.FAILED, detail="the process died here", ended_at=now)
-                if step.status is StepStatus.IN_PROGRESS
-                else step
-                for step in operation.steps
-            )
-            operation = replace(
-                operation,
-                status=OperationStatus.INTERRUPTED,
-                steps=steps,
-                ended_at=now,
-                error="Its process died before it was done.",
-                hint="Retry: it goes on where it was.",
-            )
+            operation = interrupted(operation, self._clock(), hint="Retry: it goes on where it was.")
             self._store.save(operation)
         return operation
 

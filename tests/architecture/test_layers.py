@@ -45,7 +45,7 @@ FOREIGN = {
     "optuna": ("backend.adapters.local",),
     "tritonclient": ("backend.adapters.triton",),
     "boto3": ("backend.adapters.sagemaker", "backend.digits.s3_files"),
-    "wandb": ("backend.digits",),
+    "wandb": ("backend.digits", "backend.adapters.wandb.cloud_worker"),
     "tensorflow": ("backend.digits",),
     "keras": ("backend.digits",),
     "scipy": ("backend.domain.statistics",),

@@ -19,6 +19,7 @@ from typing import Any
 
 from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.triton.canary import canary_images
+from backend.adapters.triton.load import TritonLoad
 from backend.bootstrap import Backend, connect
 from backend.domain.operations import OperationStatus
 from backend.domain.promotion import Outcome
@@ -48,7 +49,7 @@ def main() -> None:
 def first(step: str, moment: str) -> str:
     """Nothing serves yet, and the process that deploys version 1 dies."""
     with tempfile.TemporaryDirectory() as folder:
-        world = make_world(Path(folder), LocalEndpoints(Path(folder), SERVING_ENV))
+        world = make_world(Path(folder), LocalEndpoints(Path(folder), SERVING_ENV), TritonLoad())
         world.add_job("job-1")
         world.backend.registration.register_job("job-1", actor=world.backend.actor)
         world.backend.registration.decide(1, Approval.APPROVED, actor=world.backend.actor)

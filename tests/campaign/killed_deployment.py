@@ -17,6 +17,7 @@ from pathlib import Path
 
 from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.triton.canary import canary_images
+from backend.adapters.triton.load import TritonLoad
 from backend.domain.promotion import STEPS, Deployment, Outcome
 from backend.domain.registry import Approval
 from backend.domain.serving import Endpoint, EndpointStatus, ServedModel, Stage
@@ -63,7 +64,7 @@ class Death:
 @contextmanager
 def stage(home: Path) -> Iterator[World]:
     """A world whose staging serves version 1, and which has an approved version 2."""
-    world = make_world(home, LocalEndpoints(home, SERVING_ENV))
+    world = make_world(home, LocalEndpoints(home, SERVING_ENV), TritonLoad())
     for number in (1, 2):
         world.add_job(f"job-{number}", sharpness=number)
         world.backend.registration.register_job(f"job-{number}", actor=world.backend.actor)
@@ -190,7 +191,7 @@ def _ask(world: World) -> int | None:
 
 
 def _doom(home: str, version: str, step: str, moment: str) -> None:
-    _promote(make_world(Path(home), _Doomed(Path(home), step, moment)), int(version))
+    _promote(make_world(Path(home), _Doomed(Path(home), step, moment), TritonLoad()), int(version))
 
 
 if __name__ == "__main__":

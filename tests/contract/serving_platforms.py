@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from backend.adapters.local.endpoints import LocalEndpoints
-from backend.domain.serving import Stage
+from backend.domain.serving import ServedModel, Stage
 from backend.ports.serving import ServingPlatform
+from tests.contract.meddling import Meddler
 from tests.fakes.serving import FakeServing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +40,8 @@ class Bench:
     platform: ServingPlatform
     imports: str
     expression: str
+    load_past: Callable[[Stage, ServedModel, Path], None]
+    """Load another archive past all deployments."""
 
     def hold_elsewhere(self, stage: Stage, holder: str) -> subprocess.Popen[str]:
         """Another process that holds the stage (for a minute at most); returns when it does."""
@@ -61,8 +64,10 @@ class Bench:
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     """Nothing is deployed on it."""
     if request.param == "fake":
+        fake = FakeServing(tmp_path)
         yield Bench(
-            platform=FakeServing(tmp_path),
+            platform=fake,
+            load_past=fake.load_past,
             imports="from tests.fakes.serving import FakeServing",
             expression=f"FakeServing(Path({str(tmp_path)!r}))",
         )
@@ -70,6 +75,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     local = LocalEndpoints(tmp_path, SERVING_ENV, lambda: datetime.now(UTC))
     yield Bench(
         platform=local,
+        load_past=lambda stage, model, archive: Meddler(tmp_path, stage).load(model, archive),
         imports="from backend.adapters.local.endpoints import LocalEndpoints",
         expression=f"LocalEndpoints(Path({str(tmp_path)!r}), Path({str(SERVING_ENV)!r}), lambda: datetime.now(UTC))",
     )

@@ -64,6 +64,37 @@ class TestBeforeAnything:
         assert bench.platform.describe(STAGE).status is EndpointStatus.NOT_DEPLOYED
 
 
+class TestDrift:
+    def test_what_is_loaded_past_the_deployments_is_told_and_answers(self, bench: Bench, tmp_path: Path) -> None:
+        wanted = deploy(bench, tmp_path, 1)
+        assert bench.platform.describe(STAGE).drift == ()
+        path = archives.good_archive(tmp_path / "other.tar.gz", sharpness=2.0)
+        other = served_from(2, path)
+
+        bench.load_past(STAGE, other, path)
+
+        endpoint = bench.platform.describe(STAGE)
+        assert (endpoint.status, endpoint.wanted, endpoint.served) == (EndpointStatus.IN_SERVICE, wanted, other)
+        assert not endpoint.in_step
+        told = {difference.what: (difference.wanted, difference.served) for difference in endpoint.drift}
+        assert told["version"] == ("1", "2")
+        assert told["archive"] == (wanted.sha256[:12], other.sha256[:12])
+        assert bench.platform.predict(STAGE, canary_images()).version == 2
+        assert bench.platform.measure(STAGE).version == 2
+
+    @pytest.mark.parametrize("version", [1, 2])
+    def test_deploying_either_of_the_two_ends_it(self, bench: Bench, tmp_path: Path, version: int) -> None:
+        wanted = deploy(bench, tmp_path, 1)
+        path = archives.good_archive(tmp_path / "archive-2.tar.gz", sharpness=2.0)
+        bench.load_past(STAGE, served_from(2, path), path)
+        target, file = {1: (wanted, tmp_path / "archive-1.tar.gz"), 2: (served_from(2, path), path)}[version]
+
+        endpoint = bench.platform.deploy(STAGE, target, file, ignore)
+
+        assert (endpoint.status, endpoint.wanted, endpoint.served) == (EndpointStatus.IN_SERVICE, target, target)
+        assert endpoint.in_step
+
+
 class TestSteps:
     def test_each_step_is_told_and_the_old_version_answers_until_the_switch(self, bench: Bench, tmp_path: Path) -> None:
         deploy(bench, tmp_path, 1)

@@ -19,7 +19,6 @@ from backend.adapters.local.processes import FileLock
 from backend.adapters.local.training import LocalTraining
 from backend.adapters.local.tuning import LocalTuning
 from backend.adapters.local.tuning_store import TuningStore
-from backend.adapters.triton.load import TritonLoad
 from backend.bootstrap import Backend, assemble
 from backend.domain.gates import Gate, GateName
 from backend.domain.identity import Actor, Role
@@ -34,6 +33,9 @@ from backend.settings import Settings
 from tests.contract.archives import good_archive, template_model, write_archive
 from tests.fakes import trainer
 from tests.fakes.evaluator import InProcessEvaluator
+from tests.fakes.load import FakeLoad
+from tests.fakes.tracking import FakeRuns
+from tests.fakes.uploads import FakeUploads
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -62,6 +64,10 @@ class World:
     searches: TuningStore
     home: Home
     candidates: LocalCandidates
+    runs: FakeRuns = field(default_factory=FakeRuns)
+    """What `backend.runs` reads."""
+    uploads: FakeUploads = field(default_factory=FakeUploads)
+    """Where `backend.run_sync` brings runs."""
     held: list[FileLock] = field(default_factory=list)
     """Locks of jobs that are to live: a job whose lock nobody holds reads as failed."""
 
@@ -249,6 +255,7 @@ def make_world(
     trained_by = "tests.fakes.trainer"
     training = LocalTraining(store, home, slots=1, environment=environment, trainer=trained_by)
     searches = TuningStore(database)
+    runs, uploads = FakeRuns(), FakeUploads()
     candidates = LocalCandidates(environment=environment)
     backend = assemble(
         Settings(DIGITS_HOME=root),
@@ -258,14 +265,24 @@ def make_world(
         training=training,
         tuning=LocalTuning(searches, store, training, home, slots=1, environment=environment, trainer=trained_by),
         serving=serving,
-        load=load or TritonLoad(),
+        load=load or FakeLoad(),
         candidates=candidates,
         evaluator=InProcessEvaluator(),
         environment=environment,
+        readers=[runs],
+        uploads=uploads,
         probes=[],
         declared=lambda: gates,
     )
-    return World(backend=backend, store=store, searches=searches, home=home, candidates=candidates)
+    return World(
+        backend=backend,
+        store=store,
+        searches=searches,
+        home=home,
+        candidates=candidates,
+        runs=runs,
+        uploads=uploads,
+    )
 
 
 def now() -> datetime:

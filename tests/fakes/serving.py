@@ -20,6 +20,7 @@ from backend.adapters.triton.archive import Archive, read_archive
 from backend.adapters.triton.canary import canary_images, require_canaries
 from backend.adapters.triton.client import require_images
 from backend.adapters.triton.onnx_model import require_servable
+from backend.domain.drift import Difference
 from backend.domain.loadtest import quantile
 from backend.domain.prediction import Answer
 from backend.domain.promotion import STEPS
@@ -56,8 +57,15 @@ class FakeServing:
             path.write_text(holder)
             yield
 
+    def load_past(self, stage: Stage, model: ServedModel, archive: Path) -> None:
+        """Somebody loads the archive past all deployments."""
+        endpoint = self._endpoints[stage]
+        self._sessions[stage] = _session(read_archive(archive, sha256=model.sha256))
+        self._latencies[stage] = []
+        self._endpoints[stage] = replace(endpoint, served=model, drift=_differences(endpoint.wanted, model))
+
     def deploy(self, stage: Stage, target: ServedModel, archive: Path, report: Report) -> Endpoint:
-        if self.describe(stage).served == target:
+        if self.describe(stage).served == target == self.describe(stage).wanted:
             for step in STEPS:
                 report(step, StepStatus.COMPLETED, "serves already")
             return self.describe(stage)
@@ -167,6 +175,15 @@ class FakeServing:
             url="http://127.0.0.1:18000",
             since=datetime.now(UTC),
         )
+
+
+def _differences(wanted: ServedModel | None, served: ServedModel) -> tuple[Difference, ...]:
+    if wanted is None or wanted == served:
+        return ()
+    return (
+        Difference(what="version", wanted=str(wanted.version), served=str(served.version)),
+        Difference(what="archive", wanted=wanted.sha256[:12], served=served.sha256[:12]),
+    )
 
 
 def _session(archive: Archive) -> ort.InferenceSession:

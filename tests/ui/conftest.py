@@ -26,14 +26,18 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     for lock in world.held:
         lock.release()
     world.candidates.close()
-    st.cache_data.clear()
-    context.backend.clear()
+    _forget()
 
 
 def use(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the app connect to this world."""
     monkeypatch.setattr(context, "connect", lambda _: world.backend)
-    context.backend.clear()
+    _forget()
+
+
+def _forget() -> None:
+    """The backend itself is a cached resource."""
+    st.cache_resource.clear()
     st.cache_data.clear()
 
 

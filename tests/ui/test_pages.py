@@ -18,7 +18,7 @@ from backend.services.prediction import Pixels
 from tests.fakes.backend import NOON, World, now
 from tests.ui.conftest import open_page, texts, use
 
-PAGES = ("", "launch", "jobs", "promote", "endpoints", "draw", "connections")
+PAGES = ("", "launch", "jobs", "runs", "promote", "endpoints", "draw", "connections")
 ONE = [{"width": 20, "points": [[140, 40], [140, 240]]}]
 
 

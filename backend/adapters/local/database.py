@@ -35,6 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
+from backend.adapters.local.append_only import never_changed
 from backend.errors import SetupError, StoreError
 
 BUSY_TIMEOUT_SECONDS: Final = 10
@@ -171,6 +172,9 @@ deployments = Table(
     Column("error", Text, nullable=False),
     Column("hint", Text, nullable=False),
     Column("kind", String(20), nullable=False, server_default="promote"),
+    Column("probe", Document),
+    Column("origin", Document, nullable=False, server_default="{}"),
+    Column("correlation", String(40), nullable=False, server_default=""),
     Column("gates", Document, nullable=False, server_default="[]"),
     Column("gate_override", Document),
 )
@@ -200,6 +204,7 @@ audit_events = Table(
     Column("outcome", String(40), nullable=False),
     Column("before_values", Document, nullable=False),
     Column("after_values", Document, nullable=False),
+    Column("correlation", String(40), nullable=False, server_default=""),
 )
 hard_examples = Table(
     "hard_examples",
@@ -271,6 +276,15 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         """INSERT INTO decisions (version, kind, decided_by, at, comment)
         SELECT version, approval, approval_by, approval_at, approval_comment FROM model_versions
         WHERE approval_at IS NOT NULL AND approval IN ('Approved', 'Rejected') ORDER BY approval_at""",
+    ),
+    (
+        "ALTER TABLE deployments ADD COLUMN probe TEXT",
+        "ALTER TABLE deployments ADD COLUMN origin TEXT NOT NULL DEFAULT '{}'",
+        "ALTER TABLE deployments ADD COLUMN correlation VARCHAR(40) NOT NULL DEFAULT ''",
+        "ALTER TABLE audit_events ADD COLUMN correlation VARCHAR(40) NOT NULL DEFAULT ''",
+        "CREATE INDEX audit_events_by_time ON audit_events (at, id)",
+        *never_changed("audit_events"),
+        *never_changed("deployments", while_open="outcome = 'InProgress'"),
     ),
 )
 

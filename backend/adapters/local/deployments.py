@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
@@ -10,6 +11,8 @@ from sqlalchemy import Row, insert, select, update
 from backend.adapters.local.database import Database, deployments
 from backend.adapters.local.gate_records import gate_document, override_document, read_gate, read_override
 from backend.adapters.local.steps import read_step, step_document
+from backend.domain.origin import Origin
+from backend.domain.probing import ProbeStream, Span
 from backend.domain.promotion import Deployment, DeploymentKind, Outcome
 from backend.domain.serving import ServedModel, Stage
 from backend.errors import NotFoundError
@@ -37,6 +40,9 @@ class LocalDeployments:
             "error": deployment.error,
             "hint": deployment.hint,
             "kind": deployment.kind.value,
+            "probe": None if deployment.probe is None else asdict(deployment.probe),
+            "origin": asdict(deployment.origin),
+            "correlation": deployment.correlation,
             "gates": [gate_document(gate) for gate in deployment.gates],
             "gate_override": None if deployment.override is None else override_document(deployment.override),
         }
@@ -81,9 +87,17 @@ def _deployment(row: Row[Any]) -> Deployment:
         error=row.error,
         hint=row.hint,
         kind=DeploymentKind(row.kind),
+        probe=None if row.probe is None else _probe(row.probe),
+        origin=Origin(**row.origin),
+        correlation=row.correlation,
         gates=tuple(read_gate(document) for document in row.gates),
         override=None if row.gate_override is None else read_override(row.gate_override),
     )
+
+
+def _probe(document: Mapping[str, Any]) -> ProbeStream:
+    spans = {name: Span(**document[name]) for name in ("before", "during", "after")}
+    return ProbeStream(**{**document, **spans, "versions": tuple(document["versions"])})
 
 
 def _conforms(adapter: LocalDeployments) -> DeploymentStore:

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Final
 
 from backend.adapters.local.endpoint_folder import EndpointFolder, Wanted
+from backend.adapters.local.endpoint_look import request_for
 from backend.adapters.triton.archive import Archive, read_archive
 from backend.adapters.triton.canary import canary_images, require_canaries
 from backend.adapters.triton.client import TritonClient
-from backend.adapters.triton.model_config import CANDIDATE, load_request
+from backend.adapters.triton.model_config import CANDIDATE
 from backend.adapters.triton.onnx_model import require_servable
 from backend.domain.serving import TRITON_MODEL, ServedModel
 from backend.domain.steps import StepStatus
@@ -94,7 +95,7 @@ def load_and_switch(
             folder.repository.offer_candidate(archive, target.version)
             begun = time.monotonic()
             alone = replace(archive, config={**archive.config, "instance_group": [{"count": 1, "kind": "KIND_CPU"}]})
-            client.load(CANDIDATE, _request(_wanted(alone, target, clock), CANDIDATE))
+            client.load(CANDIDATE, request_for(_wanted(alone, target, clock), CANDIDATE))
             observed.append(f"version {target.version} loaded beside in {time.monotonic() - begun:.1f} s")
         with reported(report, "warm") as observed:
             observed.append(_warm(client))
@@ -103,8 +104,10 @@ def load_and_switch(
         wanted = _wanted(archive, target, clock)
         with _undone_on_failure(folder, client):
             with reported(report, "switch") as observed:
+                # By it the runner knows a deployment that died from somebody who loads past all deployments.
+                folder.intend(target)
                 begun = time.monotonic()
-                client.load(TRITON_MODEL, _request(wanted, TRITON_MODEL))
+                client.load(TRITON_MODEL, request_for(wanted))
                 observed.append(f"version {target.version} took over in {time.monotonic() - begun:.1f} s")
             with reported(report, "drain") as observed:
                 client.unload(CANDIDATE)
@@ -114,6 +117,7 @@ def load_and_switch(
                 observed.append(_require_served(client, TRITON_MODEL, target))
                 observed.append(f"version {target.version}, SHA-256 {target.sha256[:12]} at {client.url}")
                 folder.want(wanted)
+                folder.intend(None)
     folder.repository.keep_only({target.version} | ({previous.model.version} if previous else set()))
 
 
@@ -161,7 +165,8 @@ def _undone_on_failure(folder: EndpointFolder, client: TritonClient) -> Iterator
             if wanted is None:
                 client.unload(TRITON_MODEL)
             elif client.served() != wanted.model:
-                client.load(TRITON_MODEL, _request(wanted, TRITON_MODEL))
+                client.load(TRITON_MODEL, request_for(wanted))
+            folder.intend(None)
         except DigitsError as error:
             log.warning("what served before is left to the runner: %s", error.message)
         raise
@@ -194,16 +199,6 @@ def _require_served(client: TritonClient, model: str, target: ServedModel) -> st
 
 def _wanted(archive: Archive, target: ServedModel, clock: Clock) -> Wanted:
     return Wanted(model=target, onnx_sha256=archive.onnx_sha256, config=archive.config, since=clock())
-
-
-def _request(wanted: Wanted, name: str) -> str:
-    return load_request(
-        wanted.config,
-        name=name,
-        model=wanted.model,
-        onnx_sha256=wanted.onnx_sha256,
-        generation=str(time.time_ns()),
-    )
 
 
 def _name(model: ServedModel | None) -> str:

@@ -4,6 +4,8 @@ lock           held by the runner as long as it lives
 deploy.lock    held by one deployment from plan to end; its text names the holder
 load.lock      held by whoever changes what Triton has loaded: a deployment, or the runner while it repairs
 wanted.json    what the last finished deployment asked for; the runner's orders
+intended.json  what a deployment is about to make the wanted one: there from before its switch until that is done
+drift.json     there as long as something else than the wanted answers: in words, what
 status.json    what the runner last observed
 ports.json     chosen once, so that the address stays
 """
@@ -101,6 +103,28 @@ class EndpointFolder:
     def want_nothing(self) -> None:
         self._wanted.unlink(missing_ok=True)
 
+    def intended(self) -> ServedModel | None:
+        return _read(
+            self._intended, lambda document: ServedModel(version=document["version"], sha256=document["sha256"])
+        )
+
+    def intend(self, model: ServedModel | None) -> None:
+        """None: no deployment is between its switch and its end."""
+        if model is None:
+            self._intended.unlink(missing_ok=True)
+        else:
+            _write(self._intended, asdict(model))
+
+    def drifting(self) -> str:
+        """The drift that was recorded last, in words; empty when there was none, or it is gone."""
+        return _read(self._drift, lambda document: str(document["drift"])) or ""
+
+    def note_drift(self, drift: str) -> None:
+        if drift:
+            _write(self._drift, {"drift": drift})
+        else:
+            self._drift.unlink(missing_ok=True)
+
     def status(self) -> RunnerStatus | None:
         return _read(
             self._status, lambda document: RunnerStatus(**{**document, "state": RunnerState(document["state"])})
@@ -121,6 +145,14 @@ class EndpointFolder:
     @property
     def _wanted(self) -> Path:
         return self.root / "wanted.json"
+
+    @property
+    def _intended(self) -> Path:
+        return self.root / "intended.json"
+
+    @property
+    def _drift(self) -> Path:
+        return self.root / "drift.json"
 
     @property
     def _status(self) -> Path:

@@ -4,6 +4,7 @@
 
 It starts Triton, starts it again when it ends, loads the wanted version, and asks a known digit every two seconds: a
 stub that died is noticed by nothing else (Triton goes on reading ready, and answers every other request with 500).
+It also guards the stage: something else than the wanted, loaded past the deployments, is recorded and left to a person.
 Triton dies with it. It ends on SIGTERM, or by itself when nothing has been wanted for a while.
 """
 
@@ -17,15 +18,20 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, RunnerStatus, Wanted, take_lock
+from backend.adapters.local.endpoint_guard import EndpointGuard
+from backend.adapters.local.endpoint_look import look, request_for
 from backend.adapters.local.endpoint_server import SupervisedServer
+from backend.adapters.local.home import Home
 from backend.adapters.local.processes import FileLock, LockHeldError
 from backend.adapters.triton.canary import canary_images
 from backend.adapters.triton.client import AnswerTimeoutError
-from backend.adapters.triton.model_config import CANDIDATE, load_request
+from backend.adapters.triton.model_config import CANDIDATE
+from backend.domain.audit import AuditEvent
 from backend.domain.serving import TRITON_MODEL, Stage
 from backend.errors import DeploymentFailedError, DigitsError, EndpointUnavailableError
 
@@ -45,9 +51,12 @@ log = logging.getLogger("endpoint")
 class EndpointRunner:
     """One stage's supervisor. `wait(seconds)` sleeps at most so long and returns True when the process must end."""
 
-    def __init__(self, folder: EndpointFolder, server: SupervisedServer, wait: Callable[[float], bool]) -> None:
+    def __init__(
+        self, folder: EndpointFolder, server: SupervisedServer, guard: EndpointGuard, wait: Callable[[float], bool]
+    ) -> None:
         self._folder = folder
         self._server = server
+        self._guard = guard
         self._wait = wait
         self._timeouts = 0
         self._retry_at = 0.0
@@ -73,33 +82,40 @@ class EndpointRunner:
                 self._say(RunnerState.STARTING, self._server.last_exit)
                 return _QUICK_BEAT_S
             wanted = self._folder.wanted()
+            if wanted is not None:
+                self._wanted_at = time.monotonic()
+                self._look_after(wanted)
+                return BEAT_S
         except DigitsError as error:
             self._say(RunnerState.FAILED, f"{error.message} {error.hint}".strip())
             return BEAT_S
         except OSError as error:  # a full disk, above all: what serves goes on serving, and the next beat tries again
             self._say(RunnerState.FAILED, f"The endpoint's folder cannot be written: {error}.")
             return BEAT_S
-        if wanted is None:
-            self._say(RunnerState.RUNNING)
-            return self._leave_when_idle()
-        self._wanted_at = time.monotonic()
+        self._say(RunnerState.RUNNING)
+        return self._leave_when_idle()
+
+    def _look_after(self, wanted: Wanted) -> None:
+        """Repair what can be repaired. Raises `StoreError` and `OSError` for what the stage's folder suffers."""
         trouble = self._trouble_with(wanted)
         if not trouble:
             self._say(RunnerState.RUNNING)
-            self._clear_candidate()
+            self._tidy_up()
         elif time.monotonic() >= self._retry_at:
             self._repair(trouble)
-        return BEAT_S
 
     def _trouble_with(self, wanted: Wanted) -> str:
         """Why the wanted version is not well, in a sentence; empty when it is."""
         client = self._server.client
         try:
-            served = client.served()
-            if served is None:
+            seen = look(self._folder, wanted, client)
+            if not seen.loaded:
                 return f"Version {wanted.model.version} is not loaded."
-            if served != wanted.model:
-                return f"Version {served.version} is served, wanted is version {wanted.model.version}."
+            if seen.unfinished and seen.served:
+                return f"Version {seen.served.version} is served, wanted is version {wanted.model.version}."
+            self._guard.note(seen.drift, client)
+            if seen.drift:
+                return ""
             for _ in range(wanted.config["instance_group"][0]["count"]):  # Triton asks its instances in turn
                 client.infer(canary_images()[:1])
         except AnswerTimeoutError as error:
@@ -123,7 +139,7 @@ class EndpointRunner:
             log.warning("repairing: %s", trouble)
             self._say(RunnerState.REPAIRING, trouble)
             try:
-                self._server.client.load(TRITON_MODEL, _request(wanted))
+                self._server.client.load(TRITON_MODEL, request_for(wanted))
                 trouble = self._trouble_with(wanted)
             except DeploymentFailedError as error:
                 self._retry_at = time.monotonic() + _RETRY_S
@@ -138,15 +154,16 @@ class EndpointRunner:
             log.info("version %d serves", wanted.model.version)
             self._say(RunnerState.RUNNING)
 
-    def _clear_candidate(self) -> None:
-        """Free what a deployment that died left loaded beside the version that serves."""
-        if not self._folder.repository.has_candidate:
+    def _tidy_up(self) -> None:
+        """Free what a deployment that died left loaded beside the version that serves, and forget what it intended."""
+        if not self._folder.repository.has_candidate and self._folder.intended() is None:
             return
         try:
             lock = take_lock(self._folder.load_lock)
         except LockHeldError:
             return  # it is alive
         with lock:
+            self._folder.intend(None)
             if not self._folder.repository.has_candidate:
                 return  # the deployment freed it itself while this waited; the stage must not read `Updating` again
             try:
@@ -219,17 +236,19 @@ def main(arguments: list[str]) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     folder = EndpointFolder(options.home, options.stage)
     server = SupervisedServer(folder, options.serving_env, options.stage)
-    EndpointRunner(folder, server, wait_for_signal).run()
+    guard = EndpointGuard(folder, options.stage, _append_to(Home(options.home)), lambda: datetime.now(UTC))
+    EndpointRunner(folder, server, guard, wait_for_signal).run()
 
 
-def _request(wanted: Wanted) -> str:
-    return load_request(
-        wanted.config,
-        name=TRITON_MODEL,
-        model=wanted.model,
-        onnx_sha256=wanted.onnx_sha256,
-        generation=str(time.time_ns()),
-    )
+def _append_to(home: Home) -> Callable[[AuditEvent], None]:
+    def append(event: AuditEvent) -> None:
+        # Not at the top: a runner that never sees a drift need not pay for a database.
+        from backend.adapters.local.audit import LocalAuditLog
+        from backend.adapters.local.database import Database
+
+        LocalAuditLog(Database(home.database)).append(event)
+
+    return append
 
 
 if __name__ == "__main__":

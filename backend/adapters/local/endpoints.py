@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.adapters.local.endpoint_deployment import is_well, load_and_switch, validate
-from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, take_lock
+from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, Wanted, take_lock
+from backend.adapters.local.endpoint_look import Look, look
 from backend.adapters.local.endpoint_state import explain, judge
 from backend.adapters.local.processes import FileLock, LockHeldError, is_held, reap, spawn_detached
 from backend.adapters.triton.client import TritonClient
@@ -53,9 +54,13 @@ class LocalEndpoints:
     def describe(self, stage: Stage) -> Endpoint:
         folder = EndpointFolder(self._home, stage)
         try:
-            wanted, status, ports = folder.wanted(), folder.status(), folder.ports()
+            return self._described(folder, stage)
         except DigitsError as error:
             return Endpoint(stage=stage, status=EndpointStatus.FAILED, detail=error.message)
+
+    def _described(self, folder: EndpointFolder, stage: Stage) -> Endpoint:
+        """Raises `StoreError` when a file of the folder is damaged."""
+        wanted, status, ports = folder.wanted(), folder.status(), folder.ports()
         lives = is_held(folder.lock)
         changing = is_held(folder.load_lock)
         if wanted is None:
@@ -64,16 +69,19 @@ class LocalEndpoints:
             return Endpoint(stage=stage, status=state, detail=detail)
         # Only while our own server is up: whoever took its port meanwhile may be another installation's Triton.
         ours = lives and status is not None and status.takes_loads
-        served = _look(ports) if ours and ports else None
-        state, detail = judge(wanted.model, served, status if lives else None, changing=changing)
+        seen = _look(folder, wanted, ports) if ours and ports else Look()
+        if seen.drift and folder.wanted() != wanted:
+            return self._described(folder, stage)  # a deployment has ended between the two looks
+        state, detail = judge(wanted.model, seen, status if lives else None, changing=changing)
         return Endpoint(
             stage=stage,
             status=state,
             wanted=wanted.model,
-            served=served,
+            served=seen.served,
             url=ports.url if ports and ours else "",
             since=wanted.since,
             detail=detail,
+            drift=seen.drift if state is EndpointStatus.IN_SERVICE else (),
         )
 
     @contextmanager
@@ -93,7 +101,7 @@ class LocalEndpoints:
     def deploy(self, stage: Stage, target: ServedModel, archive: Path, report: Report) -> Endpoint:
         folder = EndpointFolder(self._home, stage)
         wanted = folder.wanted()
-        if wanted and wanted.model == target and self._answers(folder, target):
+        if wanted and wanted.model == target and self._answers(folder, wanted):
             for step in STEPS:
                 report(step, StepStatus.COMPLETED, f"version {target.version} serves already")
             return self.describe(stage)
@@ -118,7 +126,8 @@ class LocalEndpoints:
     def measure(self, stage: Stage) -> EndpointMetrics:
         ports, wanted = self._up(stage)
         page = read_page(f"{HOST}:{ports.metrics}", timeout_s=_LOOK_TIMEOUT_S)
-        return parse_metrics(page, version=wanted.version, at=self._clock())
+        served = _look(EndpointFolder(self._home, stage), wanted, ports).served or wanted.model
+        return parse_metrics(page, version=served.version, at=self._clock())
 
     def hourly_cost(self, stage: Stage) -> float:
         return 0.0  # it is this machine
@@ -159,7 +168,7 @@ class LocalEndpoints:
         if folder.wanted() is not None and not is_held(folder.lock):
             self._spawn_runner(folder, stage)
 
-    def _up(self, stage: Stage) -> tuple[Ports, ServedModel]:
+    def _up(self, stage: Stage) -> tuple[Ports, Wanted]:
         """Where the stage's server listens and what it should serve. Raises `EndpointUnavailableError` when down."""
         folder = EndpointFolder(self._home, stage)
         ports, wanted = folder.ports(), folder.wanted()
@@ -168,12 +177,15 @@ class LocalEndpoints:
         status = folder.status() if is_held(folder.lock) else None
         if status is None or not status.takes_loads:  # whoever answers at that address, it is not our server
             raise EndpointUnavailableError(f"'{stage.value}' is down. {explain(status)}")
-        return ports, wanted.model
+        return ports, wanted
 
-    def _answers(self, folder: EndpointFolder, target: ServedModel) -> bool:
+    def _answers(self, folder: EndpointFolder, wanted: Wanted) -> bool:
+        """Whether what is wanted serves as it was deployed, and passes the examination."""
         ports, status = folder.ports(), folder.status()
         ours = status is not None and status.takes_loads and is_held(folder.lock)
-        return ports is not None and ours and is_well(_client(ports), target)
+        if ports is None or not ours or _look(folder, wanted, ports).drift:
+            return False
+        return is_well(_client(ports), wanted.model)
 
     @contextmanager
     def _loading(self, folder: EndpointFolder) -> Iterator[None]:
@@ -219,11 +231,11 @@ class LocalEndpoints:
         spawn_detached(command, lock=lock, log=folder.runner_log, env=_runner_environment())
 
 
-def _look(ports: Ports) -> ServedModel | None:
+def _look(folder: EndpointFolder, wanted: Wanted, ports: Ports) -> Look:
     try:
-        return _client(ports).served(timeout_s=_LOOK_TIMEOUT_S)
+        return look(folder, wanted, _client(ports), timeout_s=_LOOK_TIMEOUT_S)
     except EndpointUnavailableError:
-        return None  # the contract: an endpoint that is down is described, not raised about
+        return Look()  # the contract: an endpoint that is down is described, not raised about
 
 
 def _client(ports: Ports) -> TritonClient:

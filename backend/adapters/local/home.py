@@ -23,8 +23,17 @@ class Home:
         return self.root / "digits.sqlite3"
 
     @property
+    def log(self) -> Path:
+        return self.root / "digits.log"
+
+    @property
     def wandb(self) -> Path:
         return self.root / "wandb"
+
+    @property
+    def wandb_cloud(self) -> Path:
+        """What was read from a W&B server."""
+        return self.root / "wandb-cloud"
 
     def job(self, name: str) -> JobFolder:
         return JobFolder(self.root / "jobs" / name)

@@ -9,6 +9,7 @@ from typing import Final
 
 from backend.adapters.local.home import Home
 from backend.adapters.local.processes import FileLock, LockHeldError, is_held, reap, spawn_detached
+from backend.domain.correlation import VARIABLE, correlated
 from backend.errors import DigitsError, PlatformError, WrongStateError
 from backend.ports.operations import Operations
 
@@ -40,13 +41,14 @@ class LocalOperations:
             try:
                 if before is not None:
                     before()
-                spawn_detached(
-                    [sys.executable, "-m", "backend", *verb],
-                    lock=lock,
-                    log=folder / "output.log",
-                    stdout=folder / "answer",
-                    env=self._environment,
-                )
+                with correlated() as correlation:  # what the process does belongs to who started it
+                    spawn_detached(
+                        [sys.executable, "-m", "backend", *verb],
+                        lock=lock,
+                        log=folder / "output.log",
+                        stdout=folder / "answer",
+                        env={**self._environment, VARIABLE: correlation},
+                    )
             except OSError as error:
                 marker.unlink(missing_ok=True)
                 raise PlatformError(f"'{' '.join(verb)}' could not be started: {error}.") from error

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import platform
 import shutil
-import socket
 import zipfile
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from sqlalchemy import text
 
 from backend.adapters.local.database import Database
 from backend.adapters.local.home import Home
 from backend.adapters.local.serving_proof import prove_serving
+from backend.domain.drift import told
 from backend.domain.serving import EndpointStatus, Stage
 from backend.errors import PlatformError, SetupError
 from backend.ports.probes import Probe
@@ -24,7 +23,6 @@ from backend.ports.serving import ServingPlatform
 
 _DISK_NEEDED_BYTES: Final = 1_000_000_000
 _TRAINING_PACKAGES: Final = ("tensorflow", "keras", "onnx", "onnxruntime", "wandb")
-_WANDB_CLOUD: Final = "https://api.wandb.ai"
 _KERAS_CACHE: Final = Path("~/.keras/datasets/mnist.npz")
 
 
@@ -35,8 +33,7 @@ def local_probes(
     serving: ServingPlatform,
     serving_environment: Path,
     data: Path | None,
-    wandb_online: bool,
-    wandb_base_url: str,
+    wandb: Probe,
 ) -> Sequence[Probe]:
     """Quick ones first; the proof of the serving chain last."""
     probes = [
@@ -45,7 +42,7 @@ def local_probes(
         Probe(name="Database", look=lambda: _database(database)),
         Probe(name="Training packages", look=_packages),
         Probe(name="Training data", look=lambda: _data(data)),
-        Probe(name="W&B", look=lambda: _wandb(home, wandb_online, wandb_base_url or _WANDB_CLOUD)),
+        wandb,
     ]
     probes += [Probe(name=f"{stage.value.capitalize()} endpoint", look=_endpoint(serving, stage)) for stage in Stage]
     return [*probes, Probe(name="Embedded Triton", look=lambda: _triton(serving_environment))]
@@ -95,21 +92,6 @@ def _data(data: Path | None) -> str:
     return "MNIST will be downloaded once (11 MB, from Google's TensorFlow storage) by the first training"
 
 
-def _wandb(home: Home, online: bool, base_url: str) -> str:
-    if not online:
-        return f"no key: runs are recorded offline in {home.wandb}"
-    address = urlsplit(base_url)
-    port = address.port or (443 if address.scheme == "https" else 80)
-    try:
-        socket.create_connection((address.hostname or "", port), timeout=3).close()
-    except OSError as error:
-        raise PlatformError(
-            f"{address.hostname}:{port} cannot be reached ({error}). Trainings go on and record offline.",
-            hint="Check the network, or WANDB_BASE_URL.",
-        ) from error
-    return f"key set, {address.hostname} can be reached"
-
-
 def _endpoint(serving: ServingPlatform, stage: Stage) -> Callable[[], str]:
     def look() -> str:
         endpoint = serving.describe(stage)
@@ -120,6 +102,11 @@ def _endpoint(serving: ServingPlatform, stage: Stage) -> Callable[[], str]:
                 f"Version {endpoint.wanted.version} should serve; the endpoint is {endpoint.status.value}. "
                 f"{endpoint.detail}",
                 hint=f"python -m backend promote {endpoint.wanted.version} --to {stage.value}",
+            )
+        if endpoint.drift:
+            raise PlatformError(
+                f"It answers, but not as it was deployed: {told(endpoint.drift)}.",
+                hint=f"python -m backend guard restore --stage {stage.value}",
             )
         return f"version {endpoint.wanted.version} serves at {endpoint.url}"
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -58,16 +59,21 @@ class TritonClient:
         return str(self._read("/v2", timeout_s).get("name", ""))
 
     def served(self, *, model: str = TRITON_MODEL, timeout_s: float = ANSWER_TIMEOUT_S) -> ServedModel | None:
-        """What `model` serves by its live configuration; None when it is not loaded.
+        """What `model` serves by its live configuration; None when it is not loaded, or was not loaded by us.
 
         The digest is the deployment's word; our backend refused to load other bytes under it.
         Raises `EndpointUnavailableError`.
         """
+        config = self.config(model=model, timeout_s=timeout_s)
+        return None if config is None else served_model(config)
+
+    def config(self, *, model: str = TRITON_MODEL, timeout_s: float = ANSWER_TIMEOUT_S) -> Mapping[str, Any] | None:
+        """The live configuration of `model`; None when it is not loaded. Raises `EndpointUnavailableError`."""
         status, body = self._call("GET", f"/v2/models/{model}/ready", timeout_s)
         if status != http.client.OK:
             return None
         status, body = self._call("GET", f"/v2/models/{model}/config", timeout_s)
-        return served_model(_document(body)) if status == http.client.OK else None
+        return _document(body) if status == http.client.OK else None
 
     def held(self, *, timeout_s: float = ANSWER_TIMEOUT_S) -> frozenset[tuple[str, int]]:
         """Name and version of every model that takes memory: ready, still loading, or not yet wholly unloaded.

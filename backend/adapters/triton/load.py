@@ -10,9 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count as count_from
 from itertools import cycle
 from typing import Final
 from urllib.parse import urlsplit
@@ -27,6 +31,9 @@ from backend.ports.load import LoadGenerator, Progress
 
 DEADLINE_S: Final = 2.0
 OPEN_CONNECTIONS: Final = 16
+STREAM_CONNECTIONS: Final = 4
+"""One that stalls must not hide from the others what happens meanwhile."""
+STREAM_TAIL_S: Final = 0.5
 
 _OUTPUT_BYTES: Final = 40
 """Ten float32."""
@@ -52,18 +59,39 @@ class TritonLoad:
 
         # In a thread of its own: the caller's may have a loop that runs, as a notebook's has.
         with ThreadPoolExecutor(max_workers=1) as alone:
-            return alone.submit(asyncio.run, _load(url, plan.concurrency, due, progress)).result()
+            return alone.submit(asyncio.run, _load(url, plan.concurrency, due, progress, [])).result()
+
+    @contextmanager
+    def stream(self, url: str, per_second: float) -> Iterator[Sequence[Shot]]:
+        shots: list[Shot] = []
+        begun, end = time.monotonic(), math.inf
+        numbers = count_from()
+
+        def due() -> float | None:
+            moment = begun + next(numbers) / per_second
+            return moment if moment < end else None
+
+        def ask() -> None:
+            asyncio.run(_load(url, STREAM_CONNECTIONS, due, lambda *_: None, shots))
+
+        asking = threading.Thread(target=ask, name="probe stream", daemon=True)
+        asking.start()
+        try:
+            yield shots
+        finally:
+            end = time.monotonic() + STREAM_TAIL_S
+            asking.join()
 
 
 def open_loop(url: str, *, per_second: float, count: int, progress: Progress) -> Sequence[Shot]:
     """Send `count` requests at a fixed rate over 16 keep-alive connections; failures are shots, nothing is retried."""
     begun = time.monotonic()
     times: Iterator[float] = iter(begun + number / per_second for number in range(count))
-    return asyncio.run(_load(url, min(OPEN_CONNECTIONS, count), lambda: next(times, None), progress))
+    return asyncio.run(_load(url, min(OPEN_CONNECTIONS, count), lambda: next(times, None), progress, []))
 
 
-async def _load(url: str, connections: int, due: Schedule, progress: Progress) -> Sequence[Shot]:
-    shots: list[Shot] = []
+async def _load(url: str, connections: int, due: Schedule, progress: Progress, shots: list[Shot]) -> Sequence[Shot]:
+    """Append to `shots` as answers come, and return it when nothing is due any more."""
     address = urlsplit(url)
     bodies = _requests(address.netloc)
     async with asyncio.TaskGroup() as group:

@@ -38,8 +38,8 @@ class ModelRepository:
 
     def install(self, archive: Archive, version: int) -> None:
         """Put the archive's model under the number `version`; the same bytes already there are kept."""
-        folder = self._model / str(version)
-        file = folder / _MODEL_FILE
+        file = self.model_file(version)
+        folder = file.parent
         if file.exists() and hashlib.sha256(file.read_bytes()).hexdigest() == archive.onnx_sha256:
             return
         self.create()
@@ -53,8 +53,12 @@ class ModelRepository:
         self.remove_candidate()
         folder = self._candidate / str(version)
         folder.mkdir(parents=True)
-        os.link(self._model / str(version) / _MODEL_FILE, folder / _MODEL_FILE)
+        os.link(self.model_file(version), folder / _MODEL_FILE)
         (self._candidate / _CONFIG_FILE).write_text(archive.config_text, encoding="utf-8")
+
+    def model_file(self, version: int) -> Path:
+        """Where the model of an installed version lies."""
+        return self._model / str(version) / _MODEL_FILE
 
     @property
     def has_candidate(self) -> bool:

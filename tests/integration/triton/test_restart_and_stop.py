@@ -16,6 +16,7 @@ import pytest
 from backend.adapters.local.endpoint_folder import EndpointFolder
 from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.local.processes import is_held
+from backend.adapters.triton.load import TritonLoad
 from backend.domain.promotion import Outcome
 from backend.domain.registry import Approval
 from backend.domain.serving import EndpointStatus, Stage
@@ -31,7 +32,7 @@ STAGE = Stage.STAGING
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """Version 1 serves on staging, version 2 is approved."""
-    world = make_world(tmp_path, LocalEndpoints(tmp_path, SERVING_ENV))
+    world = make_world(tmp_path, LocalEndpoints(tmp_path, SERVING_ENV), TritonLoad())
     actor = world.backend.actor
     for number in (1, 2):
         world.add_job(f"job-{number}", sharpness=float(number))

@@ -165,6 +165,7 @@ def test_what_a_dead_deployment_loaded_is_undone(served: Served) -> None:
     path = archives.good_archive(served.home / "other.tar.gz", sharpness=2.0)
     served.endpoints.deploy(STAGE, ServedModel(version=2, sha256=archives.digest_of(path)), path, lambda *_: None)
     served.folder.want(wanted)
+    served.folder.intend(ServedModel(version=2, sha256=archives.digest_of(path)))
     served.folder.repository.root.joinpath("mnist_candidate", "2").mkdir(parents=True)
     assert served.describe().status is EndpointStatus.UPDATING
     wait_until(lambda: served.describe().served == served.target and served.answers(), 8)

@@ -27,3 +27,4 @@ def test_no_request_fails_while_prod_is_switched_and_rolled_back(
     assert proof.versions[0] == proof.versions[-1] == 1
     assert [switch.stale for switch in proof.switches] == [0, 0]
     assert all(0 < switch.until_served <= switch.seconds for switch in proof.switches)
+    assert all(switch.probed > 50 and switch.probe_failed == 0 for switch in proof.switches)

@@ -71,7 +71,7 @@ def test_a_full_disk_is_called_by_its_name_and_keeps_what_was_written(database: 
     store.insert(request("kept"), NOON)
     with pytest.raises(StoreError, match="disk is full") as caught, database.write() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count=1")
-        connection.exec_driver_sql("INSERT INTO audit_events VALUES (1, '', '', '', '', '', '', zeroblob(1000000))")
+        connection.exec_driver_sql("INSERT INTO audit_events VALUES (1, '', '', '', '', '', '', zeroblob(1000000), '')")
     assert "Free some space" in caught.value.hint
     assert [job.name for job in store.newest_first()] == ["kept"]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend.domain.audit import AuditFilter
 from backend.domain.identity import Actor, Role
 from backend.domain.prediction import HardExample
 from backend.domain.serving import Stage
@@ -60,7 +61,7 @@ def test_a_job_gets_a_copy_of_the_labelled_drawings_and_the_audit_log_names_it(w
     assert (drawings["images"].shape, drawings["images"].dtype) == ((2, 28, 28), np.uint8)
     # The picture that was labelled anew has its newest label.
     assert list(zip(drawings["images"][:, 0, 0], drawings["labels"], strict=True)) == [(20, 2), (10, 7)]
-    (event,) = world.backend.audit.list_events(subject="job first")
+    (event,) = world.backend.audit.list_events(AuditFilter(subject="job first"))
     assert event.after["hyperparameters"]["hard_examples"] == 0.1
     assert event.after["hard_examples"] == {"n": 2, "sha256": expected.sha256}
     wait_for_end(world, "first")
@@ -84,7 +85,7 @@ def test_without_labelled_drawings_a_share_of_them_is_refused_and_nothing_is_lau
         world.backend.launching.train(actor=ADA, preset="fast", overrides={"hard_examples": "0.1"}, name="first")
     assert caught.value.hint.startswith("Correct drawings on the Draw page first")
     assert list(world.backend.training.list_jobs()) == []
-    assert [event.outcome for event in world.backend.audit.list_events(subject="job first")] == ["refused"]
+    assert [event.outcome for event in world.backend.audit.list_events(AuditFilter(subject="job first"))] == ["refused"]
 
 
 def test_no_share_needs_no_drawings_and_hands_none_over(world: World) -> None:

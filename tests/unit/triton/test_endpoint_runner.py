@@ -4,71 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from backend.adapters.local import endpoint_runner
-from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, Wanted, take_lock
+from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, take_lock
+from backend.adapters.local.endpoint_guard import EndpointGuard
 from backend.adapters.local.endpoint_runner import EndpointRunner, rotate
 from backend.adapters.local.processes import FileLock
 from backend.adapters.triton.client import AnswerTimeoutError
-from backend.adapters.triton.model_config import CANDIDATE, parse_config
-from backend.domain.serving import ServedModel, Stage
+from backend.adapters.triton.model_config import CANDIDATE
+from backend.domain.audit import AuditEvent
+from backend.domain.serving import Stage
 from backend.errors import DeploymentFailedError, EndpointUnavailableError, SetupError
-from tests.contract.archives import CONFIG
-
-MODEL = ServedModel(version=4, sha256="a" * 64)
-WANTED = Wanted(
-    model=MODEL, onnx_sha256="b" * 64, config=parse_config(CONFIG), since=datetime(2026, 11, 23, tzinfo=UTC)
-)
-
-
-class Server:
-    """Stands for `SupervisedServer` and its client at once."""
-
-    def __init__(self) -> None:
-        self.client: Any = self
-        self.is_ready = True
-        self.pid = 77
-        self.last_exit = ""
-        self.serves: ServedModel | None = None
-        self.calls: list[str] = []
-        self.down: Exception | None = None
-        self.sick: Exception | None = None
-        self.refuses: Exception | None = None
-        self.heals = True
-
-    def keep_running(self) -> bool:
-        if self.down is not None:
-            raise self.down
-        return self.is_ready
-
-    def stop(self) -> None:
-        self.calls.append("stop")
-
-    def kill(self) -> None:
-        self.calls.append("kill")
-
-    def served(self) -> ServedModel | None:
-        return self.serves
-
-    def infer(self, _: object) -> None:
-        if self.sick is not None:
-            raise self.sick
-
-    def load(self, name: str, request: str) -> None:
-        self.calls.append(f"load {name}")
-        if self.refuses is not None:
-            raise self.refuses
-        self.serves = MODEL
-        if self.heals:
-            self.sick = None
-
-    def unload(self, name: str) -> None:
-        self.calls.append(f"unload {name}")
+from tests.fakes.triton_server import MODEL, NOON, OTHER, WANTED, Server, install_wanted
 
 
 class Clock:
@@ -91,7 +42,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> EndpointFolder:
-    return EndpointFolder(tmp_path, Stage.STAGING)
+    folder = EndpointFolder(tmp_path, Stage.STAGING)
+    install_wanted(folder)
+    return folder
 
 
 @pytest.fixture
@@ -100,9 +53,16 @@ def server() -> Server:
 
 
 @pytest.fixture
-def beat(folder: EndpointFolder, server: Server, clock: Clock) -> Callable[[int], None]:
+def events() -> list[AuditEvent]:
+    """What the guard has appended."""
+    return []
+
+
+@pytest.fixture
+def beat(folder: EndpointFolder, server: Server, clock: Clock, events: list[AuditEvent]) -> Callable[[int], None]:
     """Let so many beats pass; time goes by as the runner asks for it."""
-    runner = EndpointRunner(folder, server, lambda _: True)  # type: ignore[arg-type]
+    guard = EndpointGuard(folder, Stage.STAGING, events.append, lambda: NOON)
+    runner = EndpointRunner(folder, server, guard, lambda _: True)  # type: ignore[arg-type]
 
     def run(times: int) -> None:
         for _ in range(times):
@@ -126,13 +86,17 @@ def test_what_is_wanted_is_loaded_and_then_left_alone(
     assert state(folder) == (RunnerState.RUNNING, "")
 
 
-def test_another_version_is_replaced_by_the_wanted_one(
-    folder: EndpointFolder, server: Server, beat: Callable[[int], None]
+def test_what_a_dead_deployment_left_is_replaced_by_the_wanted_one(
+    folder: EndpointFolder, server: Server, beat: Callable[[int], None], events: list[AuditEvent]
 ) -> None:
     folder.want(WANTED)
-    server.serves = ServedModel(version=5, sha256="c" * 64)
+    server.serves = OTHER
+    folder.intend(OTHER)
     beat(1)
     assert server.serves == MODEL
+    beat(1)
+    assert folder.intended() is None
+    assert events == []
 
 
 def test_a_dead_stub_is_healed_by_a_load(folder: EndpointFolder, server: Server, beat: Callable[[int], None]) -> None:
@@ -249,20 +213,23 @@ def test_a_server_that_cannot_be_started_is_explained(
     assert state(folder) == (RunnerState.RUNNING, "")
 
 
-@pytest.mark.parametrize("where", ["damaged file", "full disk"])
+@pytest.mark.parametrize("where", ["wanted.json", "intended.json", "drift.json", "full disk"])
 def test_a_healthy_server_goes_on_whatever_its_folder_suffers(
     folder: EndpointFolder, server: Server, beat: Callable[[int], None], where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder.want(WANTED)
     beat(2)
-    if where == "damaged file":
-        (folder.root / "wanted.json").write_text("{ torn")
+    if where.endswith("json"):
+        (folder.root / where).write_text("{ torn")
+        server.serves = OTHER  # a reader of each of them is asked
     else:
         monkeypatch.setattr(server, "keep_running", lambda: (_ for _ in ()).throw(OSError(28, "No space left")))
     beat(2)
     assert state(folder)[0] is RunnerState.FAILED
     assert not {"stop", "kill"} & set(server.calls)
     folder.want(WANTED)
+    folder.intend(None)
+    folder.note_drift("")
     monkeypatch.undo()
     beat(2)
     assert state(folder) == (RunnerState.RUNNING, "")
@@ -294,7 +261,8 @@ def test_it_leaves_when_nothing_has_been_wanted_for_a_while(
 
 
 def test_ending_stops_the_server_and_says_so(folder: EndpointFolder, server: Server, clock: Clock) -> None:
-    EndpointRunner(folder, server, lambda _: True).run()  # type: ignore[arg-type]
+    guard = EndpointGuard(folder, Stage.STAGING, [].append, lambda: NOON)
+    EndpointRunner(folder, server, guard, lambda _: True).run()  # type: ignore[arg-type]
     assert server.calls == ["stop"]
     assert state(folder) == (RunnerState.LEAVING, "The endpoint is stopped.")
 

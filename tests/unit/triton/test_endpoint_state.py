@@ -13,17 +13,21 @@ import pytest
 
 from backend.adapters.local import endpoint_ports
 from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, RunnerStatus, Wanted, take_lock
+from backend.adapters.local.endpoint_look import Look
 from backend.adapters.local.endpoint_ports import choose_ports, describe_taken
 from backend.adapters.local.endpoint_state import judge
 from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.local.processes import LockHeldError, is_held
 from backend.adapters.triton.server import Ports, free_ports
+from backend.domain.drift import Difference
 from backend.domain.serving import EndpointStatus, ServedModel, Stage
 from backend.errors import EndpointUnavailableError, SetupError, StoreError
 from tests.contract import archives
 
 ONE = ServedModel(version=1, sha256="a" * 64)
 TWO = ServedModel(version=2, sha256="b" * 64)
+SERVES_ONE = Look(loaded=True, served=ONE)
+DRIFT = (Difference(what="version", wanted="1", served="2"),)
 WANTED = Wanted(model=ONE, onnx_sha256="c" * 64, config={"backend": "onnxruntime"}, since=datetime.now(UTC))
 
 
@@ -84,27 +88,34 @@ def test_a_probe_is_not_taken_for_a_holder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("served", "status", "changing", "expected", "said"),
+    ("seen", "status", "changing", "expected", "said"),
     [
-        (ONE, running(), False, EndpointStatus.IN_SERVICE, ""),
-        (ONE, running(), True, EndpointStatus.UPDATING, "being loaded"),
-        (TWO, running(), False, EndpointStatus.UPDATING, "Version 2 answers, wanted is version 1"),
+        (SERVES_ONE, running(), False, EndpointStatus.IN_SERVICE, ""),
+        (SERVES_ONE, running(), True, EndpointStatus.UPDATING, "being loaded"),
         (
-            None,
+            Look(loaded=True, served=TWO, unfinished=True),
+            running(),
+            False,
+            EndpointStatus.UPDATING,
+            "Version 2 answers, wanted is version 1",
+        ),
+        (Look(loaded=True, served=TWO, drift=DRIFT), running(), False, EndpointStatus.IN_SERVICE, ""),
+        (
+            Look(),
             running(RunnerState.STARTING, "Triton was ended by SIGKILL."),
             False,
             EndpointStatus.UPDATING,
             "SIGKILL",
         ),
-        (ONE, running(RunnerState.REPAIRING, "Stub died."), False, EndpointStatus.UPDATING, "Stub died."),
-        (None, running(RunnerState.FAILED, "Port 18000 is taken."), False, EndpointStatus.FAILED, "Port 18000"),
-        (None, None, False, EndpointStatus.FAILED, "supervisor ended"),
+        (SERVES_ONE, running(RunnerState.REPAIRING, "Stub died."), False, EndpointStatus.UPDATING, "Stub died."),
+        (Look(), running(RunnerState.FAILED, "Port 18000 is taken."), False, EndpointStatus.FAILED, "Port 18000"),
+        (Look(), None, False, EndpointStatus.FAILED, "supervisor ended"),
     ],
 )
 def test_the_state_of_a_stage(
-    served: ServedModel | None, status: RunnerStatus | None, changing: bool, expected: EndpointStatus, said: str
+    seen: Look, status: RunnerStatus | None, changing: bool, expected: EndpointStatus, said: str
 ) -> None:
-    state, detail = judge(ONE, served, status, changing=changing)
+    state, detail = judge(ONE, seen, status, changing=changing)
     assert state is expected
     assert said in detail
     assert bool(detail) is (state is not EndpointStatus.IN_SERVICE)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import pytest
@@ -131,3 +132,35 @@ def test_where_nobody_listens_every_request_fails_and_they_stay_few() -> None:
     result = summarise(shots)
     assert result.failures == {"connection": result.requests}
     assert 2 <= result.requests <= 50
+
+
+def test_a_stream_asks_at_its_rate_during_the_block_and_a_moment_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "STREAM_TAIL_S", 0.2)
+    with serving(lambda _: GOOD) as (_, url):
+        begun = time.monotonic()
+        with TritonLoad().stream(url, 100) as shots:
+            time.sleep(0.3)
+            ended = time.monotonic()
+        lasted = time.monotonic() - begun
+    assert all(not shot.failure and shot.version == 3 for shot in shots)
+    assert sum(shot.due > ended for shot in shots) >= 10
+    assert abs(len(shots) - 100 * lasted) < 20
+    gaps = sorted(shot.due for shot in shots)
+    assert max(after - before for before, after in pairwise(gaps)) < 0.0101
+
+
+def test_a_stream_tells_of_a_server_that_is_gone_and_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "STREAM_TAIL_S", 0.1)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with TritonLoad().stream(f"http://127.0.0.1:{nobody.getsockname()[1]}", 50) as shots:
+            time.sleep(0.2)
+    assert {shot.failure for shot in shots} == {"connection"}
+
+
+def test_a_stream_ends_with_the_block_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "STREAM_TAIL_S", 0.1)
+    with serving(lambda _: GOOD) as (_, url), pytest.raises(ValueError, match="the deployment broke"):
+        with TritonLoad().stream(url, 50):
+            raise ValueError("the deployment broke")
+    assert not [thread for thread in threading.enumerate() if thread.name == "probe stream"]

@@ -1,0 +1,78 @@
+"""A stand-in for a stage's supervised Triton: does what a test tells it to, and keeps what it was told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from backend.adapters.local.endpoint_folder import EndpointFolder, Wanted
+from backend.adapters.local.endpoint_look import request_for
+from backend.adapters.triton.model_config import parse_config
+from backend.domain.serving import ServedModel
+from tests.contract.archives import CONFIG
+
+MODEL = ServedModel(version=4, sha256="a" * 64)
+OTHER = ServedModel(version=5, sha256="c" * 64)
+BYTES = b"the wanted model"
+DIGEST = hashlib.sha256(BYTES).hexdigest()
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+WANTED = Wanted(model=MODEL, onnx_sha256=DIGEST, config=parse_config(CONFIG), since=NOON)
+
+
+class Server:
+    """Stands for `SupervisedServer` and its client at once."""
+
+    def __init__(self) -> None:
+        self.client: Any = self
+        self.is_ready = True
+        self.pid = 77
+        self.last_exit = ""
+        self.serves: ServedModel | None = None
+        self.calls: list[str] = []
+        self.down: Exception | None = None
+        self.sick: Exception | None = None
+        self.refuses: Exception | None = None
+        self.heals = True
+        self.meddled: dict[str, Any] = {}
+
+    def keep_running(self) -> bool:
+        if self.down is not None:
+            raise self.down
+        return self.is_ready
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+
+    def kill(self) -> None:
+        self.calls.append("kill")
+
+    def config(self, timeout_s: float = 0.0) -> dict[str, Any] | None:
+        if self.serves is None:
+            return None
+        found: dict[str, Any] = json.loads(request_for(replace(WANTED, model=self.serves)))
+        return {**found, **self.meddled}
+
+    def infer(self, _: object) -> None:
+        if self.sick is not None:
+            raise self.sick
+
+    def load(self, name: str, request: str) -> None:
+        self.calls.append(f"load {name}")
+        if self.refuses is not None:
+            raise self.refuses
+        self.serves = MODEL
+        if self.heals:
+            self.sick = None
+
+    def unload(self, name: str) -> None:
+        self.calls.append(f"unload {name}")
+
+
+def install_wanted(folder: EndpointFolder) -> None:
+    """Put the file of `WANTED` where Triton loads it from."""
+    file = folder.repository.model_file(MODEL.version)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(BYTES)
