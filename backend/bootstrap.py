@@ -15,6 +15,7 @@ from backend.adapters.local.database import Database
 from backend.adapters.local.deployments import LocalDeployments
 from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.local.evaluations import LocalEvaluations
+from backend.adapters.local.evaluator import LocalEvaluator
 from backend.adapters.local.gate_file import read_gates
 from backend.adapters.local.hard_examples import LocalHardExamples
 from backend.adapters.local.home import Home
@@ -42,6 +43,7 @@ from backend.ports.audit import AuditLog
 from backend.ports.candidates import Candidates
 from backend.ports.deployments import DeploymentStore
 from backend.ports.evaluations import EvaluationStore
+from backend.ports.evaluator import ArchiveEvaluator
 from backend.ports.hard_examples import HardExamples
 from backend.ports.identity import Identity
 from backend.ports.load import LoadGenerator
@@ -54,8 +56,10 @@ from backend.ports.tracking import RunReader
 from backend.ports.training import TrainingPlatform
 from backend.ports.tuning import TuningPlatform
 from backend.services.auditing import Auditor
+from backend.services.comparison import Comparing
 from backend.services.doctor import Doctor
 from backend.services.endpoints import Endpoints
+from backend.services.evaluating import Evaluating
 from backend.services.evidence import EvidenceService
 from backend.services.gates import Declared, Gates
 from backend.services.guarding import Guard
@@ -92,6 +96,8 @@ class Backend:
     launching: Launching
     searching: Searching
     registration: Registration
+    evaluating: Evaluating
+    comparing: Comparing
     promotion: Promotion
     guard: Guard
     evidence: EvidenceService
@@ -130,6 +136,7 @@ def connect(settings: Settings) -> Backend:
         serving=serving,
         load=TritonLoad(),
         candidates=LocalCandidates(environment=environment),
+        evaluator=LocalEvaluator(environment=environment),
         environment=environment,
         readers=[
             OfflineRuns(
@@ -179,6 +186,7 @@ def assemble(
     serving: ServingPlatform,
     load: LoadGenerator,
     candidates: Candidates,
+    evaluator: ArchiveEvaluator,
     environment: Mapping[str, str],
     readers: Sequence[RunReader],
     uploads: RunUploads,
@@ -195,9 +203,20 @@ def assemble(
     auditor = Auditor(audit, _now)
     runs = Runs(readers)
     launching = Launching(training, examples, auditor, _now)
-    registration = Registration(training, registry, auditor)
+    registration = Registration(training, registry, evaluator, auditor)
     evaluations = LocalEvaluations(home)
     gates = Gates(declared, registry, serving, deployments, evaluations, examples, _now)
+    evaluating = Evaluating(
+        registry=registry,
+        training=training,
+        serving=serving,
+        examples=examples,
+        evaluator=evaluator,
+        evaluations=evaluations,
+        operations=operations,
+        auditor=auditor,
+        clock=_now,
+    )
     promotion = Promotion(
         registry,
         serving,
@@ -228,6 +247,8 @@ def assemble(
         launching=launching,
         searching=Searching(tuning, examples, auditor, _now),
         registration=registration,
+        evaluating=evaluating,
+        comparing=Comparing(registry, evaluations),
         promotion=promotion,
         guard=Guard(serving, registry, promotion, audit, auditor),
         evidence=EvidenceService(promotion, deployments, registry, serving, audit, evaluations, _now),
@@ -237,6 +258,7 @@ def assemble(
             training=training,
             launching=launching,
             registration=registration,
+            evaluating=evaluating,
             promotion=promotion,
             processes=operations,
             store=operation_store,
