@@ -27,6 +27,7 @@ from backend.domain.registry import Approval
 from backend.domain.serving import Stage
 from backend.domain.tuning import StopMode
 from backend.errors import PermissionDeniedError
+from backend.services.runs import Runs
 from backend.services.searching import TuningPlan
 from backend.settings import ROOT
 from tests.fakes.backend import NOON, World, make_world
@@ -47,6 +48,18 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "Searching.resume": (Role.OPERATOR, lambda b, a: b.searching.resume("search", actor=a)),
     "Searching.stop": (Role.OPERATOR, lambda b, a: b.searching.stop("search", StopMode.NOW, actor=a)),
     "Registration.register_job": (Role.OPERATOR, lambda b, a: b.registration.register_job("other", actor=a)),
+    "Registration.register_archive": (
+        Role.OPERATOR,
+        lambda b, a: b.registration.register_archive(Path("no-archive"), actor=a),
+    ),
+    "Evaluating.evaluate": (Role.OPERATOR, lambda b, a: b.evaluating.evaluate(1, actor=a, say=_tell)),
+    "Evaluating.start": (Role.OPERATOR, lambda b, a: b.evaluating.start([1], actor=a, key="0" * 12)),
+    "RunSync.start": (Role.OPERATOR, lambda b, a: b.run_sync.start(["run"], actor=a)),
+    "RunSync.run": (Role.OPERATOR, lambda b, a: b.run_sync.run(["run"], actor=a)),
+    "Guard.restore": (Role.OPERATOR, lambda b, a: b.guard.restore(Stage.STAGING, actor=a)),
+    "Guard.accept": (Role.OPERATOR, lambda b, a: b.guard.accept(Stage.STAGING, actor=a)),
+    "Guard.accept prod": (Role.APPROVER, lambda b, a: b.guard.accept(Stage.PROD, actor=a)),
+    "Promotion.restore": (Role.OPERATOR, lambda b, a: b.promotion.restore(Stage.STAGING, actor=a)),
     "Registration.comment": (Role.OPERATOR, lambda b, a: b.registration.comment(1, "Its nines look odd.", actor=a)),
     "Registration.decide": (Role.APPROVER, lambda b, a: b.registration.decide(2, Approval.APPROVED, actor=a)),
     "Promotion.promote": (Role.OPERATOR, lambda b, a: b.promotion.promote(Stage.STAGING, 3, actor=a)),
@@ -92,6 +105,21 @@ READS: Final = {
     "Gates.declared",
     "Gates.look",
     "Gates.evaluate",
+    "Promotion.require_restorer",
+    "Guard.look",
+    "Guard.acceptable",
+    "Guard.why_not_accept",
+    "Guard.why_not_restore",
+    "EvidenceService.of",
+    "EvidenceService.at",
+    "EvidenceService.eras",
+    "Comparing.compare",
+    "Comparing.require",
+    "RunSync.latest",
+    "RunSync.next_id",
+    "RunSync.refusal",
+    "RunSync.waiting",
+    *(f"Runs.{name}" for name, _ in inspect.getmembers(Runs, inspect.isfunction) if not name.startswith("_")),
 }
 PORT_READS: Final = {
     "training": {"describe", "list_jobs", "read_log", "metric_points", "fetch_archive", "fetch_output"},
@@ -101,7 +129,7 @@ PORT_READS: Final = {
     "deployments": {"get", "history"},
     # Started is a command, and that one asks for the role.
     "operations": {"start", "is_running", "running", "answer", "output"},
-    "audit": {"list_events"},
+    "audit": {"list_events", "count", "words"},
     "examples": {"list_examples"},
     "evaluations": {"predictions", "evaluated", "data"},
 }
