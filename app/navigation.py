@@ -34,6 +34,7 @@ OVERVIEW: Final = Entry(address="overview", title="Overview", icon=":material/da
 LAUNCH: Final = Entry(address="launch", title="Launch", icon=":material/rocket_launch:", section="Build")
 JOBS: Final = Entry(address="jobs", title="Jobs", icon=":material/list_alt:", section="Build")
 RUNS: Final = Entry(address="runs", title="Runs", icon=":material/show_chart:", section="Learn")
+COMPARE: Final = Entry(address="compare", title="Compare", icon=":material/compare_arrows:", section="Learn")
 PROMOTE: Final = Entry(address="promote", title="Promote", icon=":material/verified:", section="Ship")
 ENDPOINTS: Final = Entry(address="endpoints", title="Endpoints", icon=":material/dns:", section="Ship")
 DRAW: Final = Entry(address="draw", title="Draw", icon=":material/draw:", section="Ship")
@@ -46,6 +47,7 @@ ENTRIES: Final[Sequence[Entry]] = (
     LAUNCH,
     JOBS,
     RUNS,
+    COMPARE,
     PROMOTE,
     ENDPOINTS,
     DRAW,

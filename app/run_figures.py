@@ -15,6 +15,7 @@ from backend.services.curves import Array, average, best_point, carried_to, smoo
 
 STEP, RELATIVE, WALL = "step", "relative time", "wall time"
 """Axes that every run has; any other is a metric's name."""
+EPOCH: Final = "epoch"
 
 _POINTS: Final = 300_000
 """In all panels together, of the lines themselves: more take longer to send and to draw than anybody sees."""
@@ -74,6 +75,7 @@ def charts(runs: Sequence[Series], how: Drawing) -> RunCharts:
         panels=panels,
         x_title=how.x,
         x_kind=kind,
+        x_whole=how.x in (STEP, EPOCH),
         origin=math.floor(min(starts, default=0.0)),
         log_x=how.log_x and how.x != WALL,
         log_y=how.log_y,

@@ -70,3 +70,12 @@ class Key(StrEnum):
 
     CORRECTED = "corrected"
     """A drawing was kept just now: the page shows the new list once."""
+
+    GALLERY_PAGE = "gallery_page"
+    """What the gallery of Compare was last paged through, and the page."""
+
+    PICTURE = "picture"
+    """The kept image that Draw was opened with; None while the canvas or an upload counts."""
+
+    PICTURE_ASKED = "picture_asked"
+    """The address of the kept image that was taken last: drawing afterwards does not bring it back."""

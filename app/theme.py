@@ -63,3 +63,13 @@ def sequence_colours() -> list[str]:
 def text() -> str:
     """The colour of text, for the same charts."""
     return str(st.get_option(f"theme.{mode()}.textColor"))
+
+
+def tint() -> str:
+    """A quiet background that marks a cell, for tables that Streamlit does not colour itself."""
+    return sequence_colours()[1]
+
+
+def named(colour: Literal["green", "red", "blue", "orange", "gray", "violet"]) -> str:
+    """One of the colours that badges have, for the same charts."""
+    return str(st.get_option(f"theme.{mode()}.{colour}Color"))

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from backend.adapters.local.candidates import LocalCandidates
 from backend.adapters.local.database import Database
+from backend.adapters.local.evaluator import LocalEvaluator
 from backend.adapters.local.fleets import LocalFleets
 from backend.adapters.local.gate_file import read_gates
 from backend.adapters.local.home import Home
@@ -33,6 +34,7 @@ from backend.ports.audit import AuditLog
 from backend.ports.candidates import Candidates
 from backend.ports.deployments import DeploymentStore
 from backend.ports.evaluations import EvaluationStore
+from backend.ports.evaluator import ArchiveEvaluator
 from backend.ports.fleets import Fleets
 from backend.ports.hard_examples import HardExamples
 from backend.ports.identity import Identity
@@ -46,8 +48,10 @@ from backend.ports.tracking import RunReader
 from backend.ports.training import TrainingPlatform
 from backend.ports.tuning import TuningPlatform
 from backend.services.auditing import Auditor
+from backend.services.comparison import Comparing
 from backend.services.doctor import Doctor
 from backend.services.endpoints import Endpoints
+from backend.services.evaluating import Evaluating
 from backend.services.evidence import EvidenceService
 from backend.services.fleets import FleetService
 from backend.services.gates import Declared, Gates
@@ -89,6 +93,8 @@ class Backend:
     launching: Launching
     searching: Searching
     registration: Registration
+    evaluating: Evaluating
+    comparing: Comparing
     promotion: Promotion
     guard: Guard
     evidence: EvidenceService
@@ -139,6 +145,7 @@ def connect(settings: Settings, *, watched: bool = False) -> Backend:
         serving=platform.serving,
         load=TritonLoad(),
         candidates=LocalCandidates(environment=environment),
+        evaluator=LocalEvaluator(environment=environment),
         environment=environment,
         readers=[
             OfflineRuns(
@@ -183,6 +190,7 @@ def assemble(
     serving: ServingPlatform,
     load: LoadGenerator,
     candidates: Candidates,
+    evaluator: ArchiveEvaluator,
     environment: Mapping[str, str],
     readers: Sequence[RunReader],
     uploads: RunUploads,
@@ -199,9 +207,20 @@ def assemble(
     auditor = Auditor(audit, _now)
     runs = Runs(readers)
     launching = Launching(training, examples, auditor, _now)
-    registration = Registration(training, registry, auditor)
+    registration = Registration(training, registry, evaluator, auditor)
     evaluations = stores.evaluations
     gates = Gates(declared, registry, serving, deployments, evaluations, examples, _now)
+    evaluating = Evaluating(
+        registry=registry,
+        training=training,
+        serving=serving,
+        examples=examples,
+        evaluator=evaluator,
+        evaluations=evaluations,
+        operations=operations,
+        auditor=auditor,
+        clock=_now,
+    )
     promotion = Promotion(
         registry,
         serving,
@@ -234,6 +253,8 @@ def assemble(
         launching=launching,
         searching=Searching(tuning, examples, auditor, _now),
         registration=registration,
+        evaluating=evaluating,
+        comparing=Comparing(registry, evaluations),
         promotion=promotion,
         guard=Guard(serving, registry, promotion, audit, auditor),
         evidence=EvidenceService(promotion, deployments, registry, serving, audit, evaluations, _now),
@@ -243,6 +264,7 @@ def assemble(
             training=training,
             launching=launching,
             registration=registration,
+            evaluating=evaluating,
             promotion=promotion,
             processes=operations,
             store=stores.operations,

@@ -13,6 +13,7 @@ from app.errors import shown
 from app.state import Key
 from app.views.draw_answers import answer_cards, answers_of, choose_candidate
 from app.views.draw_files import TYPES, files_card
+from app.views.draw_kept import kept_variant, leave_kept_picture, take_kept_picture
 from app.views.draw_seen import seen_card
 from app.views.hard_examples import hard_examples_card
 from backend.domain.prediction import Prediction
@@ -28,6 +29,7 @@ def drawing() -> list[Any]:
         st.session_state[Key.CANVAS_SEQ] = event.seq
         st.session_state[Key.STROKES] = strokes = event.strokes
         st.session_state[Key.UPLOAD] = None
+        leave_kept_picture()
     return list(strokes)
 
 
@@ -36,6 +38,7 @@ def take_upload() -> None:
     file = st.session_state["draw_upload"]
     st.session_state[Key.UPLOAD] = None if file is None else file.getvalue()
     if file is not None:
+        leave_kept_picture()
         st.session_state[Key.STROKES] = []
         st.session_state[Key.CANVAS_REVISION] += 1
 
@@ -59,8 +62,10 @@ def try_it(stages: list[Endpoint]) -> None:
         with st.expander("Or upload a picture", icon=":material/upload_file:"):
             st.file_uploader("A picture of one digit", type=TYPES, key="draw_upload", on_change=take_upload)
         candidate = choose_candidate()
+    with left:
+        kept = kept_variant()
     with right, shown("Read the picture"):
-        seen = seen_picture(strokes)
+        seen = kept if kept is not None else seen_picture(strokes)
         answers = answers_of(stages, seen)
         answer_cards(stages, answers, candidate, seen)
         answered = [answer for answer in answers.values() if isinstance(answer, Prediction)]
@@ -81,6 +86,7 @@ with shown("Show the canvas"):
             link_icon=":material/arrow_forward:",
         )
     else:
+        take_kept_picture()
         try_it(endpoints)
         files_card(endpoints)
         hard_examples_card()

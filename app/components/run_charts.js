@@ -4,6 +4,7 @@
 const PLOT = { left: 50, right: 12, top: 10, bottom: 24 }
 const ROWS = 12 // of the list at the pointer; up to so many runs have a legend, too
 const DRAG = 5 // pixels: less is a click
+const DOTTED = 40 // points of a line; of more, the dots hide the line
 const LINE = 0, RAW = 1, BAND = 2
 
 const boards = new WeakMap()
@@ -244,6 +245,12 @@ function mount(root) {
       pen = true
     }
     context.stroke()
+    if (x.length <= DOTTED) {
+      for (let i = 0; i < x.length; i += 1) {
+        const usable = (!head.log_y || y[i] > 0) && (!head.x.log || x[i] > 0)
+        if (usable) dot(context, panel.x.at(x[i]), panel.y.at(y[i]), 2.2) // of a gap there is no place to draw it
+      }
+    }
     if (only >= 0) dot(context, panel.x.at(x[only]), panel.y.at(y[only]), 2.5) // a single point is no line
   }
 
@@ -276,7 +283,7 @@ function mount(root) {
     context.textBaseline = "top"
     const span = panel.x.high - panel.x.low
     let free = -Infinity
-    for (const tick of niceTicks(shifted(panel.x, head.x.origin), head.x.kind, Math.max(2, width / 70))) {
+    for (const tick of niceTicks(shifted(panel.x, head.x.origin), head.x.kind, Math.max(2, width / 70), head.x.whole ? 1 : 0)) {
       const x = panel.x.at(tick - head.x.origin)
       const words = tickText(tick, head.x.kind, span)
       const half = context.measureText(words).width / 2

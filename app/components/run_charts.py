@@ -62,13 +62,14 @@ class Panel:
 @dataclass(frozen=True, kw_only=True)
 class RunCharts:
     """Panels over one axis. `origin` is added to every x when it is told: seconds since 1970 need more digits than a
-    float32 has. `cut` tells that the lines were cut to `range`, which is what the panels show.
+    float32 has. `x_whole` tells that x counts something, `cut` that the lines were cut to `range`, which is then shown.
     """
 
     owners: Sequence[Owner]
     panels: Sequence[Panel]
     x_title: str
     x_kind: Literal["number", "duration", "time"] = "number"
+    x_whole: bool = False
     origin: float = 0.0
     log_x: bool = False
     log_y: bool = False
@@ -130,7 +131,13 @@ def encode(charts: RunCharts) -> bytes:
         panels.append({"title": panel.title, "note": panel.note, "alt": panel.alt, "lines": lines, "best": best})
     shifted = None if charts.range is None else [end - charts.origin for end in charts.range]
     head: dict[str, Any] = {
-        "x": {"title": charts.x_title, "kind": charts.x_kind, "log": charts.log_x, "origin": charts.origin},
+        "x": {
+            "title": charts.x_title,
+            "kind": charts.x_kind,
+            "whole": charts.x_whole,
+            "log": charts.log_x,
+            "origin": charts.origin,
+        },
         "log_y": charts.log_y,
         "range": shifted,
         "cut": charts.cut,

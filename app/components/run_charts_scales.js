@@ -25,10 +25,11 @@ function padded(low, high, log, share) {
   return [low - room, high + room]
 }
 
-function niceTicks(scale, kind, count) {
+// `least` is the smallest distance between two ticks: 1 where only whole numbers mean anything.
+function niceTicks(scale, kind, count, least = 0) {
   const { low, high } = scale
   if (scale.log) return logTicks(low, high)
-  const rough = (high - low) / count
+  const rough = Math.max((high - low) / count, least)
   let step = 10 ** Math.floor(Math.log10(rough))
   if (kind === "number" || rough < 1) step *= [1, 2, 5, 10].find(part => part * step >= rough * 0.999)
   else step = SPANS.find(span => span >= rough) ?? Math.ceil(rough / 604800) * 604800

@@ -53,7 +53,8 @@ def run_table(
     `columns` are those of the `cells`; `course_of` is the metric of the curves. What was ticked since the last run is
     told by `ticked_rows(key)` before the table is shown again.
     """
-    _tick(key, [number for number, row in enumerate(rows) if row.colour is not None])
+    ticked = [number for number, row in enumerate(rows) if row.colour is not None]
+    _tick(key, ticked)
     headings = _headings(columns)
     colours = series_colours()
     selection = st.dataframe(
@@ -62,6 +63,8 @@ def run_table(
         hide_index=True,
         on_select="rerun",
         selection_mode=["multi-row", "single-cell"],
+        # What is set in the session state is told once: a browser that has not yet drawn the table then would miss it.
+        selection_default={"selection": {"rows": ticked}},
         height="content" if len(rows) <= _SHOWN_AT_ONCE else _HEIGHT,
         row_height=33,
         placeholder="",
@@ -95,9 +98,9 @@ def ticked_rows(key: str) -> list[int] | None:
 
 def _tick(key: str, rows: list[int]) -> None:
     """The boxes follow what is drawn, wherever its rows are now."""
-    if ticked_rows(key) != rows:
-        state = st.session_state.get(key)
-        cells = state["selection"]["cells"] if state else []
+    state = st.session_state.get(key)
+    if state is not None and ticked_rows(key) != rows:
+        cells = state["selection"]["cells"]
         st.session_state[key] = {"selection": {"rows": rows, "columns": [], "cells": cells}}
 
 
@@ -143,5 +146,5 @@ def _column(column: Column, rows: Sequence[RunRow], number: int) -> Any:
                 return TextColumn(width=110)
     values = [row.cells[number] for row in rows]
     if all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values):
-        return NumberColumn(width=105, format="%.5g")
+        return NumberColumn(width=130 if column.kind == "metric" else 105, format="%.5g")
     return TextColumn(width=120)

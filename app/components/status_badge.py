@@ -116,6 +116,11 @@ LOOKS: Final[Mapping[str, Look]] = {
     "Passed": _look("Passed", "check_circle", "\N{CHECK MARK}", "green"),
     "NotApplicable": _look("Not applicable", "remove", "-", "gray"),
     "MissingEvidence": _look("No evidence", "help_center", "?", "orange"),
+    # one version against another
+    "Better": _look("Better", "trending_up", "\N{UPWARDS ARROW}", "green"),
+    "Worse": _look("Worse", "trending_down", "\N{DOWNWARDS ARROW}", "red"),
+    "AsGood": _look("As good", "equal", "=", "blue"),
+    "CannotTell": _look("Cannot tell yet", "help", "?", "orange"),
     # what was said about a version
     "Comment": _look("Comment", "chat", "\N{BLACK CIRCLE}", "blue"),
     # how an effect ended that is no deployment

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import run_queries
 from app.components.run_charts import Range, parse_range, run_charts, zoomed_to
-from app.run_figures import RELATIVE, STEP, WALL, Drawing
+from app.run_figures import EPOCH, RELATIVE, STEP, WALL, Drawing
 from app.views.run_columns import metric_names
 from backend.domain.run_columns import differing
 from backend.domain.run_values import is_better_smaller
@@ -68,8 +68,16 @@ def _controls(runs: Sequence[Run], names: Sequence[str]) -> tuple[str, float, st
             width=170,
             persist_state="page",
         )
-        axes = [STEP, RELATIVE, WALL, *(["epoch"] if any("epoch" in run.metrics for run in runs) else []), *names]
-        axis = st.selectbox("Over", axes, key="runs_x", bind="query-params", width=140, persist_state="page")
+        axes = [STEP, RELATIVE, WALL, *([EPOCH] if any(EPOCH in run.metrics for run in runs) else []), *names]
+        axis = st.selectbox(
+            "Over",
+            axes,
+            index=axes.index(_usual_axis(runs, names[0], axes)),
+            key="runs_x",
+            bind="query-params",
+            width=140,
+            persist_state="page",
+        )
         smoothing = st.slider(
             "Smoothing",
             0.0,
@@ -101,6 +109,13 @@ def _controls(runs: Sequence[Run], names: Sequence[str]) -> tuple[str, float, st
         log_x = st.toggle("Log x", key="runs_logx", bind="query-params", persist_state="page")
         log_y = st.toggle("Log y", key="runs_logy", bind="query-params", persist_state="page")
     return axis, smoothing, group, band, log_x, log_y, _matching(names, pattern or "")
+
+
+def _usual_axis(runs: Sequence[Run], metric: str, axes: Sequence[str]) -> str:
+    """What `define_metric` said that the metric is to be drawn over, when all of the runs agree."""
+    said = {definition.step_metric for run in runs if (definition := run.definition(metric)) is not None}
+    agreed = len(said) == 1 and all(run.definition(metric) is not None for run in runs)
+    return next((axis for axis in said if axis in axes), STEP) if agreed else STEP
 
 
 def _matching(names: Sequence[str], pattern: str) -> Sequence[str]:

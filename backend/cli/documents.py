@@ -138,6 +138,7 @@ def evaluation_document(evaluation: Evaluation) -> Document:
         "n": evaluation.n,
         "freehand": None if evaluation.freehand is None else asdict(evaluation.freehand),
         "performance": None if evaluation.performance is None else asdict(evaluation.performance),
+        "measured_at": time_text(evaluation.measured_at),
     }
 
 

@@ -6,18 +6,29 @@ from argparse import Namespace
 from contextlib import suppress
 
 from backend.bootstrap import Backend
+from backend.cli.comparing import tell
 from backend.cli.documents import Answer, decision_document, table, version_document
 from backend.domain.registry import Approval, ModelVersion
-from backend.errors import NotFoundError, WrongStateError
+from backend.errors import DigitsError, NotFoundError, WrongStateError
 
 
 def register(backend: Backend, options: Namespace) -> Answer:
+    """Register and evaluate. One that could not be evaluated is a version all the same: the trouble is told."""
+    if options.archive:
+        version = backend.registration.register_archive(options.archive, actor=backend.actor)
+    else:
+        try:
+            version = backend.registration.register_job(options.job, actor=backend.actor)
+        except NotFoundError:
+            _refuse_tuning_job(backend, options.job)
+            raise
+    trouble = ""
     try:
-        version = backend.registration.register_job(options.job, actor=backend.actor)
-    except NotFoundError:
-        _refuse_tuning_job(backend, options.job)
-        raise
-    return version_document(version), _line(version), 0
+        version = backend.evaluating.evaluate(version.version, actor=backend.actor, say=tell)
+    except DigitsError as error:
+        trouble = error.message
+        tell(f"Registered, and not evaluated: {trouble}\n  next: python -m backend evaluate {version.version}")
+    return {**version_document(version), "evaluation_error": trouble}, _line(version), 0
 
 
 def list_versions(backend: Backend, options: Namespace) -> Answer:

@@ -5,10 +5,24 @@ from __future__ import annotations
 from argparse import ArgumentParser, _SubParsersAction
 from pathlib import Path
 
-from backend.cli import audit, deployments, endpoints, guarding, jobs, models, run_sync, runs, serving, tuning
+from backend.cli import (
+    audit,
+    comparing,
+    deployments,
+    endpoints,
+    guarding,
+    jobs,
+    models,
+    run_sync,
+    runs,
+    serving,
+    tuning,
+)
 from backend.domain.loadtest import MAX_CONCURRENCY, MAX_SECONDS
+from backend.domain.predictions import DataKind
 from backend.domain.search_space import DEFAULT_SPACE
 from backend.domain.serving import Stage
+from backend.domain.statistics import MARGIN
 from backend.domain.tracking import RunState
 from backend.domain.training import PRESETS
 from backend.domain.tuning import OBJECTIVES, Direction, Strategy
@@ -174,9 +188,31 @@ def _add_jobs(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) 
 
 
 def _add_models(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
-    register = verbs.add_parser("register", parents=[common], help="make a model version of a completed job")
-    register.add_argument("job")
+    register = verbs.add_parser(
+        "register", parents=[common], help="make a model version of a completed job or of an archive, and evaluate it"
+    )
+    source = register.add_mutually_exclusive_group(required=True)
+    source.add_argument("job", nargs="?")
+    source.add_argument("--archive", type=Path, metavar="FILE", help="a model.tar.gz that was made elsewhere")
     register.set_defaults(run=models.register)
+
+    evaluate = verbs.add_parser("evaluate", parents=[common], help="run the archives of versions over the test images")
+    evaluate.add_argument("version", type=int, nargs="+")
+    evaluate.add_argument(
+        "--data",
+        default="",
+        metavar="DATA",
+        help="the SHA-256 of images that are kept, or what `train --dataset` takes",
+    )
+    evaluate.set_defaults(run=comparing.evaluate)
+    compare = verbs.add_parser("compare", parents=[common], help="which of several versions is better than the first")
+    compare.add_argument("base", type=int)
+    compare.add_argument("version", type=int, nargs="+")
+    compare.add_argument("--on", choices=[kind.value for kind in DataKind], default=DataKind.TEST.value)
+    compare.add_argument(
+        "--margin", type=float, default=100 * MARGIN, help="points of accuracy that do not matter (default %(default)s)"
+    )
+    compare.set_defaults(run=comparing.compare)
 
     actions = verbs.add_parser("models", help="list, show, approve, reject versions, comment on them").add_subparsers(
         required=True

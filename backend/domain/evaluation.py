@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from backend.errors import InvalidInputError
@@ -43,6 +44,7 @@ class Evaluation:
     `per_class_recall` has ten entries in [0, 1]; `confusion[actual][predicted]` counts images and sums to `n`;
     `loss` is the mean cross-entropy in nats. `freehand` is None where no drawings were tried,
     `performance` where size and speed were not measured: both are younger than the first versions.
+    `measured_at` is when this product ran the archive itself; None for what a training said of its own model.
     """
 
     accuracy: float
@@ -54,6 +56,7 @@ class Evaluation:
     dataset: str
     freehand: FreehandEvaluation | None = None
     performance: Performance | None = None
+    measured_at: datetime | None = None
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Evaluation:
@@ -69,6 +72,7 @@ class Evaluation:
                 dataset=str(document["dataset"]["name"]),
                 freehand=_freehand(document.get("freehand")),
                 performance=_performance(document.get("performance")),
+                measured_at=datetime.fromisoformat(moment) if (moment := document.get("measured_at")) else None,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidInputError(f"Not an evaluation: {type(error).__name__} {error}.") from error

@@ -93,6 +93,11 @@ class Predictions:
             counts[label][predicted] += 1
         return tuple(map(tuple, counts))
 
+    @property
+    def recall(self) -> tuple[float, ...]:
+        """By digit, the share that was read right; 0 for a digit without images."""
+        return tuple(row[digit] / sum(row) if sum(row) else 0.0 for digit, row in enumerate(self.confusion))
+
     def of_image(self, place: int) -> tuple[float, ...]:
         """The ten probabilities of one image."""
         return tuple(self.probabilities[place * CLASSES : (place + 1) * CLASSES])

@@ -44,6 +44,10 @@ class ModelRegistry(Protocol):
         """Every approval, rejection and comment, newest first; empty when there are none. Raises `NotFoundError`."""
         ...
 
+    def record_evaluation(self, version: int, evaluation: Evaluation) -> ModelVersion:
+        """Keep what was measured in place of what was known before. Raises `NotFoundError`."""
+        ...
+
     def fetch_archive(self, version: ModelVersion) -> Path:
         """A local path of the version's archive; read only.
 

@@ -132,6 +132,7 @@ class Guard:
         Raises `WrongStateError` (see `acceptable`), and as `Promotion.promote`.
         """
         with self._auditor.audited(actor, "accept", f"stage {stage.value}") as effect:
+            actor.require(self._promotion.needed_role(stage), f"promote to {stage.value}")
             endpoint = self._serving.describe(stage)
             version = self.acceptable(endpoint)
             effect.before = {"version": endpoint.wanted.version if endpoint.wanted else None}

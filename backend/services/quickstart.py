@@ -26,12 +26,13 @@ from backend.errors import (
 from backend.ports.clock import Clock
 from backend.ports.operations import Operations, OperationStore
 from backend.ports.training import TrainingPlatform
+from backend.services.evaluating import Evaluating
 from backend.services.launching import Launching
 from backend.services.promotion import Promotion, new_deployment_id
-from backend.services.registration import Registration, read_evaluation
+from backend.services.registration import Registration
 
 KIND: Final = "quickstart"
-STEPS: Final = ("train", "evaluate", "register", "approve", "staging", "prod")
+STEPS: Final = ("train", "register", "evaluate", "approve", "staging", "prod")
 POLL_SECONDS: Final = 0.5
 
 
@@ -44,6 +45,7 @@ class Quickstart:
         training: TrainingPlatform,
         launching: Launching,
         registration: Registration,
+        evaluating: Evaluating,
         promotion: Promotion,
         processes: Operations,
         store: OperationStore,
@@ -53,6 +55,7 @@ class Quickstart:
         self._training = training
         self._launching = launching
         self._registration = registration
+        self._evaluating = evaluating
         self._promotion = promotion
         self._processes = processes
         self._store = store
@@ -117,13 +120,17 @@ class Quickstart:
     def _do(self, actor: Actor, preset: str) -> None:
         with self._step("train"):
             job = self._train(actor, preset)
-        with self._step("evaluate") as say:
-            evaluation = read_evaluation(self._training.fetch_output(job))
-            say(f"{evaluation.accuracy:.2%} of {evaluation.n:,} test images of {evaluation.dataset}")
         with self._step("register") as say:
             version = self._registration.register_job(job.name, actor=actor)
-            self._keep(version=version.version, accuracy=evaluation.accuracy)
+            self._keep(version=version.version)
             say(f"version {version.version}, {version.sha256[:12]}")
+        with self._step("evaluate") as say:
+            version = self._evaluating.evaluate(
+                version.version, actor=actor, say=lambda told: self._move("evaluate", StepStatus.IN_PROGRESS, told)
+            )
+            if (found := version.evaluation) is not None:
+                self._keep(accuracy=found.accuracy)
+                say(f"{found.accuracy:.2%} of {found.n:,} test images of {found.dataset}")
         with self._step("approve") as say:
             if version.approval is Approval.REJECTED:
                 raise NotApprovedError(

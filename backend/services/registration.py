@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from backend.domain.identity import Actor, Role
 from backend.domain.jobs import JobStatus
 from backend.domain.registry import LONGEST_COMMENT, Approval, ModelVersion
 from backend.errors import ArchiveRejectedError, InvalidInputError, WrongStateError
+from backend.ports.evaluator import ArchiveEvaluator
 from backend.ports.registry import ModelRegistry
 from backend.ports.training import TrainingPlatform
 from backend.services.auditing import Auditor
@@ -20,9 +22,12 @@ _EVALUATION_LIMIT_BYTES: Final = 1_000_000
 
 
 class Registration:
-    def __init__(self, training: TrainingPlatform, registry: ModelRegistry, auditor: Auditor) -> None:
+    def __init__(
+        self, training: TrainingPlatform, registry: ModelRegistry, evaluator: ArchiveEvaluator, auditor: Auditor
+    ) -> None:
         self._training = training
         self._registry = registry
+        self._evaluator = evaluator
         self._auditor = auditor
 
     def register_job(self, name: str, *, actor: Actor) -> ModelVersion:
@@ -41,6 +46,21 @@ class Registration:
                 source_job=name,
                 evaluation=read_evaluation(self._training.fetch_output(job)),
                 registered_by=actor.name,
+            )
+            effect.after = {"version": version.version, "sha256": version.sha256}
+        return version
+
+    def register_archive(self, archive: Path, *, actor: Actor) -> ModelVersion:
+        """Register an archive made elsewhere, without an evaluation; the same bytes are one version.
+
+        Raises `PermissionDeniedError` below operator, `NotFoundError` when there is no such file, and
+        `ArchiveRejectedError` for anything that a stage could not serve: nothing of it is kept then.
+        """
+        actor.require(Role.OPERATOR, "register a model version")
+        with self._auditor.audited(actor, "register", f"archive {archive.name}") as effect:
+            sha256 = self._evaluator.examine(archive)
+            version = self._registry.register(
+                archive, sha256=sha256, source_job="", evaluation=None, registered_by=actor.name
             )
             effect.after = {"version": version.version, "sha256": version.sha256}
         return version
@@ -85,14 +105,15 @@ def _comment(text: str) -> str:
 
 
 def read_evaluation(output: Path) -> Evaluation:
-    """The evaluation in a job's output.tar.gz; raises `ArchiveRejectedError` that says what is wrong with it."""
+    """What a training says of its model in its output.tar.gz; raises `ArchiveRejectedError` that says what is wrong."""
     try:
         with tarfile.open(output, "r:gz") as tar:
             member = tar.getmember("evaluation.json")
             file = tar.extractfile(member)
             if file is None or member.size > _EVALUATION_LIMIT_BYTES:
                 raise ArchiveRejectedError(f"'evaluation.json' in '{output}' is not a file of a sensible size.")
-            return Evaluation.from_document(json.load(file))
+            # Whatever the file says: nobody but this product has measured anything yet.
+            return replace(Evaluation.from_document(json.load(file)), measured_at=None)
     except (OSError, EOFError, tarfile.TarError, KeyError, ValueError, InvalidInputError) as error:
         raise ArchiveRejectedError(
             f"The evaluation in '{output}' cannot be read: {error}", hint="Train again: the job's output is damaged."

@@ -9,19 +9,17 @@ peers: of them the first chart, of ours every panel.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import statistics
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
+from tests.bench.counting import counted
 from tests.bench.report import write_table
 from tests.bench.runs_programs import (
     PATIENCE_MS,
@@ -190,52 +188,6 @@ def repeated(times: int, once: Callable[[], float]) -> list[float]:
             print(f"gave up: {str(error).splitlines()[0]}", flush=True)
             break
     return found
-
-
-@contextmanager
-def counted(port: int) -> Iterator[tuple[int, Callable[[], int]]]:
-    """A port that leads to `port` and counts every byte, both ways; for all programs alike."""
-    total = 0
-    loop = asyncio.new_event_loop()
-    listening: list[int] = []
-    ready = threading.Event()
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal total
-        try:
-            while data := await reader.read(1 << 18):
-                total += len(data)
-                writer.write(data)
-                await writer.drain()
-        except OSError:
-            pass
-        finally:
-            writer.close()
-
-    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(pump(reader, there_writer), pump(there_reader, writer))
-
-    async def serve() -> None:
-        server = await asyncio.start_server(connect, "127.0.0.1", 0)
-        listening.append(server.sockets[0].getsockname()[1])
-        ready.set()
-        await server.serve_forever()
-
-    def run() -> None:
-        asyncio.set_event_loop(loop)
-        task = loop.create_task(serve())
-        loop.run_forever()
-        task.cancel()
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    ready.wait(10)
-    try:
-        yield listening[0], lambda: total
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,15 @@ def test_the_latest_decision_counts_and_says_who_and_why(registry: ModelRegistry
     )
     assert version.approval_at is not None
     assert registry.get(1) == version
+
+
+def test_what_was_measured_takes_the_place_of_what_was_said(registry: ModelRegistry, archive: Path) -> None:
+    before = register(registry, archive)
+    measured = replace(EVALUATION, accuracy=0.5, measured_at=datetime(2026, 11, 25, 8, 30, tzinfo=UTC))
+    after = registry.record_evaluation(1, measured)
+    assert after == registry.get(1) == replace(before, evaluation=measured)
+    with pytest.raises(NotFoundError, match="No model version 7"):
+        registry.record_evaluation(7, measured)
 
 
 def test_an_unknown_version_is_not_found(registry: ModelRegistry) -> None:

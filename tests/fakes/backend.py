@@ -30,8 +30,9 @@ from backend.domain.tuning import Trial, TuningRequest
 from backend.ports.load import LoadGenerator
 from backend.ports.serving import ServingPlatform
 from backend.settings import Settings
-from tests.contract.archives import good_archive
+from tests.contract.archives import good_archive, template_model, write_archive
 from tests.fakes import trainer
+from tests.fakes.evaluator import InProcessEvaluator
 from tests.fakes.load import FakeLoad
 from tests.fakes.tracking import FakeRuns
 from tests.fakes.uploads import FakeUploads
@@ -80,9 +81,15 @@ class World:
         *,
         created: datetime = NOON,
         sharpness: float = 1.0,
+        onnx: bytes | None = None,
+        claims: Mapping[str, object] | None = None,
+        **overrides: Value,
     ) -> None:
-        """A job with a past: `status` it is in now; a completed one has its archives, the model's by `sharpness`."""
-        hyperparameters = resolve("fast", {})
+        """A job with a past: `status` it is in now; a completed one has its archives.
+
+        The model is the good one by `sharpness`, or `onnx`; the training `claims` the usual of it, or what is given.
+        """
+        hyperparameters = resolve("fast", overrides)
         request = TrainingRequest(
             name=name, preset="fast", hyperparameters=hyperparameters, requested_by="ada", key=f"key-{name}"
         )
@@ -107,8 +114,8 @@ class World:
         if status is JobStatus.COMPLETED:
             folder = self.home.job(name)
             folder.output_data.mkdir(parents=True)
-            good_archive(folder.archive, sharpness=sharpness)
-            (folder.output_data / "evaluation.json").write_text(json.dumps(trainer.evaluation()))
+            write_archive(folder.archive, onnx=template_model(sharpness) if onnx is None else onnx)
+            (folder.output_data / "evaluation.json").write_text(json.dumps(claims or trainer.evaluation()))
             pack(folder.output_data, folder.output_archive)
             sha256 = sha256_of(folder.archive)
             self.store.move(name, status, ended_at=created + timedelta(seconds=40), progress=1.0, sha256=sha256)
@@ -260,6 +267,7 @@ def make_world(
         serving=serving,
         load=load or FakeLoad(),
         candidates=candidates,
+        evaluator=InProcessEvaluator(),
         environment=environment,
         readers=[runs],
         uploads=uploads,

@@ -10,7 +10,7 @@ from app import run_queries
 from app.state import Key
 from backend.domain.registry import Approval
 from backend.domain.serving import Stage
-from backend.domain.tracking import MediaItem, RunSource
+from backend.domain.tracking import MediaItem, MetricDefinition, RunSource
 from backend.errors import PlatformError
 from tests.fakes.backend import World
 from tests.ui.conftest import open_page, texts
@@ -47,6 +47,15 @@ class TestCharts:
         assert (head["x"]["title"], head["x"]["log"], head["log_y"]) == ("epoch", True, True)
         assert (head["range"], head["cut"]) == ([1, 2], True)
         assert {kind for _, kind, _, _ in head["panels"][0]["lines"]} == {0, 1}, "a raw line under each"
+
+    def test_over_what_the_runs_say_that_they_are_drawn_over(self, world: World) -> None:
+        over = (MetricDefinition(name="*", step_metric="epoch"),)
+        world.runs.add_run("a", {"loss": [2.0, 1.0], "epoch": [1, 2]}, definitions=over)
+        assert drawn(open_page("runs"))[0]["x"]["title"] == "epoch"
+        assert drawn(open_page("runs", runs_x="step"))[0]["x"]["title"] == "step"
+        world.runs.add_run("b", {"loss": [2.0, 1.0]})
+        run_queries.forget()
+        assert drawn(open_page("runs"))[0]["x"]["title"] == "step", "not all of them agree"
 
     def test_averages_by_a_part_of_the_configuration(self, world: World) -> None:
         three(world)

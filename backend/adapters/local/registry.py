@@ -124,6 +124,12 @@ class LocalRegistry:
             for row in rows
         ]
 
+    def record_evaluation(self, version: int, evaluation: Evaluation) -> ModelVersion:
+        values = {"evaluation": _evaluation_document(evaluation)}
+        with self._database.write() as connection:
+            connection.execute(update(model_versions).where(model_versions.c.version == version).values(values))
+        return self.get(version)
+
     def fetch_archive(self, version: ModelVersion) -> Path:
         path = self._home.version(version.version)
         if not path.is_file():
@@ -153,7 +159,8 @@ def _decision(version: int, kind: DecisionKind, by: str, at: datetime, comment: 
 
 def _evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
     """The same shape as the trainer's evaluation.json, so that one reader serves both."""
-    return {**asdict(evaluation), "dataset": {"name": evaluation.dataset}}
+    measured_at = evaluation.measured_at and evaluation.measured_at.isoformat()
+    return {**asdict(evaluation), "dataset": {"name": evaluation.dataset}, "measured_at": measured_at}
 
 
 def _conforms(adapter: LocalRegistry) -> ModelRegistry:

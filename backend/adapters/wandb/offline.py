@@ -252,12 +252,18 @@ class OfflineRuns:
             size -= _size(gone)
 
     def _parts(self) -> dict[str, list[_Known]]:
-        """The logs of each run, oldest first."""
+        """The logs of each run, oldest first. One that does not say its project yet belongs to the run with its id."""
+        oldest_first = sorted(self._known.values(), key=lambda known: (known.folder.began, known.folder.path))
+        projects: dict[str, set[str]] = {}
+        for known in oldest_first:
+            if project := known.told["head"].get("project"):
+                projects.setdefault(known.folder.run_id, set()).add(project)
         parts: dict[str, list[_Known]] = {}
-        for known in sorted(self._known.values(), key=lambda known: (known.folder.began, known.folder.path)):
-            parts.setdefault(run_key(known.told["head"].get("project") or NO_PROJECT, known.folder.run_id), []).append(
-                known
-            )
+        for known in oldest_first:
+            run_id = known.folder.run_id
+            others = projects.get(run_id, set())
+            project = known.told["head"].get("project") or (next(iter(others)) if len(others) == 1 else NO_PROJECT)
+            parts.setdefault(run_key(project, run_id), []).append(known)
         return parts
 
     def _assemble(self) -> None:

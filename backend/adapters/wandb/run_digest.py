@@ -20,6 +20,7 @@ _MOST_MEDIA: Final = 10_000
 _LONGEST_PIECE: Final = 100_000
 _GOALS: Final = {1: "minimize", 2: "maximize"}
 _KEPT: Final = ("min", "max", "mean", "best", "last", "none", "copy", "first")
+_LARGEST_STEP: Final = 2.0**62
 _STEP, _TIME = b"_step", b"_timestamp"
 _OWN: Final = frozenset((_STEP, _TIME, b"_runtime"))
 _NAN: Final = array("d", [float("nan")])
@@ -92,8 +93,8 @@ class Digest:
             for payload in reader.records():
                 try:
                     self.take(payload)
-                except DecodeError:
-                    self.damaged += 1
+                except (DecodeError, ArithmeticError, ValueError, RecursionError):
+                    self.damaged += 1  # whatever a stranger's record holds is its own trouble, and no other run's
             self.offset, self.stuck = reader.offset, reader.stuck
             self.damaged += reader.damaged
         self.settle()
@@ -140,7 +141,7 @@ class Digest:
                 if raw == _TIME:
                     time = number(item.value_json) or _NAN[0]
                 elif raw == _STEP:
-                    step = int(number(item.value_json) or 0)
+                    step = _step(number(item.value_json), step)
                 continue
             column = known.get(raw)
             if column is not None and len(column) == row:
@@ -187,7 +188,7 @@ class Digest:
         elif kind is RecordType.EXIT:
             self.exit_code, self.runtime = record.exit.exit_code, float(record.exit.runtime)
         elif kind is RecordType.ENVIRONMENT:
-            self.environment = environment_of(record.environment)
+            self.environment.update(environment_of(record.environment))  # W&B writes it in pieces
         elif kind in (RecordType.OUTPUT, RecordType.OUTPUT_RAW):
             told = record.output if kind is RecordType.OUTPUT else record.output_raw
             self.forgotten_output |= len(self.output) == _MOST_PIECES
@@ -223,8 +224,8 @@ class Digest:
             "tags": [text(tag) for tag in run.tags],
             "began": seconds(run.start_time),
         }
-        if run.host and not self.environment:
-            self.environment = {"host": text(run.host)}
+        if run.host:
+            self.environment.setdefault("host", text(run.host))
         if run.git.commit:
             self.environment["git"] = {"remote": text(run.git.remote_url), "commit": text(run.git.commit)}
 
@@ -239,6 +240,11 @@ class Digest:
             summaries=tuple(word for word in _KEPT if getattr(metric.summary, word)),
             hidden=metric.options.hidden,
         )
+
+
+def _step(value: float | None, otherwise: int) -> int:
+    """A step as an integer of 64 bits; what cannot be one gives way."""
+    return int(value) if value is not None and -_LARGEST_STEP < value < _LARGEST_STEP else otherwise
 
 
 def seconds(moment: Any) -> float:

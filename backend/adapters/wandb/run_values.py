@@ -24,6 +24,7 @@ _NAMED: Final = {
 _NUMBERS_AS_TEXT: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _LARGEST_VALUE: Final = 4 * 2**20
 """Bytes of one JSON value; a larger one is told as cut off."""
+_DEEPEST: Final = 32
 _ABSOLUTE: Final = re.compile(r"[A-Za-z]:|[/\\]")
 
 
@@ -66,7 +67,9 @@ def remove(nested: dict[str, Any], path: Sequence[str]) -> None:
 
 
 def path_of(item: Any) -> list[str]:
-    """The nested name of a message's item; empty for one without a name."""
+    """The nested name of a message's item; empty for one without a name. What is nested beyond reason is one name."""
+    if len(item.nested_key) > _DEEPEST:
+        return [text(b".".join(item.nested_key))]
     if item.nested_key:
         return [text(name) for name in item.nested_key]
     return [text(item.key)] if item.key else []

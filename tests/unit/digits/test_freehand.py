@@ -87,6 +87,7 @@ def test_only_the_evaluation_reads_the_held_out_drawings() -> None:
                     callers.add((path.name, ast.unparse(node)))
     assert callers == {
         ("train.py", "freehand.held_out()"),
+        ("assess.py", "freehand.held_out()"),
         ("freehand.py", "generate(HELD_OUT_COUNT, seed=_HELD_OUT_SEED, held_out=True)"),
     }
     source = (DIGITS / "train.py").read_text()

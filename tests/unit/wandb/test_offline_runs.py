@@ -212,6 +212,14 @@ class TestSegments:
         assert (run.state, run.config["lr"], loss(runs)) == (RunState.FINISHED, 1, [1.0])
         assert only(runs) is run
 
+    def test_a_start_that_has_not_said_its_project_is_no_run_of_its_own(self, root: Path, runs: OfflineRuns) -> None:
+        with RunLog(root, "a") as log:
+            log.log({"loss": 1.0})
+        with RunLog(root, "a", began=NOON + timedelta(minutes=1)) as log:
+            pass
+        log.path.write_bytes(log.path.read_bytes()[:FIRST_RECORD])
+        assert [run.key for run in runs.list_runs().runs] == [KEY]
+
 
 class TestOtherPeoplesFolders:
     def test_links_and_what_is_no_run_are_passed_over(self, root: Path, runs: OfflineRuns) -> None:
@@ -265,6 +273,41 @@ class TestOtherPeoplesFolders:
         rows = runs.histories([KEY])[KEY]
         assert repr(rows.columns["loss"][0]) == repr(told)
         assert rows.not_numbers.get("loss", 0) == count
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            (["_step"], b'"Infinity"'),
+            (["_step"], b'"NaN"'),
+            (["_step"], b"1e300"),
+            (["k"] * 2000, b"1"),
+            (["d"], b'{"a":' + b"9" * 400 + b"}"),
+            (["d"], b'{"a":' * 5000 + b"1" + b"}" * 5000),
+        ],
+        ids=["infinite step", "no step", "huge step", "deep name", "huge number", "deep value"],
+    )
+    def test_one_odd_file_spoils_no_other_run(
+        self, root: Path, runs: OfflineRuns, name: list[str], value: bytes
+    ) -> None:
+        with RunLog(root, "good") as log:
+            log.log({"loss": 1.0})
+        with RunLog(root, "a", began=NOON + timedelta(minutes=1)) as log:
+            record = run_digest.Record()
+            record.history.item.add(nested_key=[part.encode() for part in name], value_json=value)
+            log.write(record)
+            log.log({"loss": 2.0})
+        assert [run.id for run in runs.list_runs().runs] == ["a", "good"]
+        assert loss(runs)[-1:] == [2.0]
+        assert runs.get_run("a").rows in (1, 2)
+
+    def test_the_environment_is_told_in_pieces(self, root: Path, runs: OfflineRuns) -> None:
+        with RunLog(root, "a") as log:
+            for told in ({"os": b"Linux", "host": b"h", "python": b"3.11"}, {"cpu_count": 2}):
+                record = run_digest.Record()
+                for field, value in told.items():
+                    setattr(record.environment, field, value)
+                log.write(record)
+        assert runs.get_run(KEY).environment == {"host": "h", "os": "Linux", "python": "3.11", "cpu_count": 2}
 
     def test_several_images_under_one_name(self, root: Path, runs: OfflineRuns) -> None:
         with RunLog(root, "a") as log:
