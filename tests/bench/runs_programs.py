@@ -149,7 +149,7 @@ class Ours:
         return f"!!{charts}?.drawn && {charts}.runs == {runs}"
 
     def clear(self, page: Page) -> None:
-        page.locator(".st-key-runs_newest button").click()
+        page.locator(".st-key-runs_first button").click()
         page.wait_for_function(self.all_drawn(8), timeout=PATIENCE_MS)
 
     def choose(self, page: Page) -> None:
