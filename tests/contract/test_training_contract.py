@@ -16,6 +16,8 @@ from backend.errors import InvalidInputError, NotFoundError, WrongStateError
 from tests.contract.training_platforms import Bench, bench, ended, running, wait_until
 from tests.fakes import trainer
 
+pytestmark = pytest.mark.processes
+
 __all__ = ["bench"]
 
 
