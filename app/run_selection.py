@@ -1,4 +1,4 @@
-"""Which runs are looked at, as one word of the address: some by name, all that fit but for some, or the newest."""
+"""Which runs are looked at, as one word of the address: some by name, all that fit but for some, or the first."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-NEWEST: Final = 8
-"""Drawn when nobody has chosen: a page that opens with a picture, and with a legend that can be read."""
+FIRST: Final = 8
+"""Rows of the table that are drawn when nobody has chosen: the page opens with a picture, and a legend to read."""
 _NONE, _ALL, _NOT, _BETWEEN = "none", "all", "!", ","
 
 
@@ -34,7 +34,7 @@ class Selection:
         Runs that were chosen by name stay chosen when the filter no longer shows them, as in any list.
         """
         if self.by_default:
-            return list(fitting[:NEWEST])
+            return list(fitting[:FIRST])
         if self.everything:
             left_out = set(self.keys)
             return [key for key in fitting if key not in left_out]

@@ -16,6 +16,7 @@ from app.views.run_charts import charts_of
 from app.views.run_detail import run_detail
 from app.views.run_list import run_list
 from app.views.run_panels import configuration_of, console_of, media_of, system_of
+from app.views.run_sync import sync_button, sync_progress
 from app.views.run_watch import watch
 from backend.domain.tracking import Run
 from backend.errors import NotFoundError
@@ -33,6 +34,8 @@ def all_runs() -> None:
     st.session_state[Key.RUNS_TOKEN] = run_queries.token()
     with theme.header("Runs", "What W&B recorded, from this machine's files and from its servers, compared"):
         watch()
+        sync_button(run_queries.listed())
+    sync_progress()
     compared()
 
 
@@ -90,6 +93,9 @@ def one_run(key: str) -> None:
         status_badge(run.state)
         status_badge("Synced" if run.synced else "NotSynced")
         watch()
+        if not run.synced:
+            sync_button([run])
+    sync_progress()
     run_detail(run)
 
 

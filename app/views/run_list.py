@@ -15,7 +15,7 @@ from app import run_queries, theme
 from app.components.empty_state import empty_state
 from app.components.run_table import RunRow, run_table, ticked_rows
 from app.components.status_badge import look_of
-from app.run_selection import Selection, parse_selection
+from app.run_selection import FIRST, Selection, parse_selection
 from app.state import Key
 from app.views.run_charts import colours_of
 from app.views.run_columns import chosen_columns, chosen_orders, objective
@@ -71,7 +71,7 @@ def run_list(runs: Sequence[Run]) -> Shown:
             export_menu(chosen or found, columns)
         rows = found[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
         with left:
-            _tools(selection, len(chosen), found, len(runs))
+            _tools(selection, chosen, found, len(runs))
         opened = _table(rows, chosen, columns, metric)
     if opened:
         st.query_params["run"] = opened
@@ -224,14 +224,15 @@ def _page(found: int) -> int:
     return int(st.pagination(pages, key="runs_page"))
 
 
-def _tools(selection: Selection, chosen: int, found: Sequence[Run], of: int) -> None:
+def _tools(selection: Selection, chosen: Sequence[Run], found: Sequence[Run], of: int) -> None:
     counted = f"{len(found):,} runs" if len(found) == of else f"{len(found):,} of {of:,} runs"
-    newest = f"the newest {chosen} drawn" if selection.by_default else f"{chosen:,} drawn"
-    st.caption(f"{counted}, {newest}", width="content")
-    if not (selection.everything and not selection.keys):
+    all_drawn = {run.key for run in found} <= {run.key for run in chosen}
+    drawn = f"the first {len(chosen)} drawn" if selection.by_default and not all_drawn else f"{len(chosen):,} drawn"
+    st.caption(f"{counted}, {drawn}", width="content")
+    if not all_drawn:
         _choice(f"Draw all {len(found):,}", "runs_all", ":material/select_all:", Selection(everything=True))
     if not selection.by_default:
-        _choice("Draw the newest", "runs_newest", ":material/history:", Selection(by_default=True))
+        _choice(f"Draw the first {FIRST}", "runs_first", ":material/looks_one:", Selection(by_default=True))
 
 
 def _choice(label: str, key: str, icon: str, selection: Selection) -> None:

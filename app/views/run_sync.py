@@ -8,7 +8,7 @@ from typing import Final
 
 import streamlit as st
 
-from app import theme
+from app import run_queries, theme
 from app.components.command_line import command_line
 from app.components.error_panel import error_panel
 from app.components.relative_time import duration
@@ -72,6 +72,7 @@ def _live(operation_id: str, status_when_drawn: OperationStatus) -> None:
     with shown("Follow the sync"):
         operation = backend().run_sync.latest()
         if operation is None or (operation.id, operation.status) != (operation_id, status_when_drawn):
+            run_queries.forget()
             st.rerun(scope="app")
             return
         now = datetime.now(UTC)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
-from backend.domain.steps import Step, StepStatus
+from backend.domain.steps import Step, cut_off
 
 
 class OperationStatus(Enum):
@@ -41,11 +41,6 @@ class Operation:
 
 def interrupted(operation: Operation, at: datetime, *, hint: str) -> Operation:
     """The record of an operation that was found to have no process any more."""
-    steps = tuple(
-        replace(step, status=StepStatus.FAILED, detail="the process died here", ended_at=at)
-        if step.status is StepStatus.IN_PROGRESS
-        else step
-        for step in operation.steps
-    )
+    steps = cut_off(operation.steps, at)
     error = "Its process died before it was done."
     return replace(operation, status=OperationStatus.INTERRUPTED, steps=steps, ended_at=at, error=error, hint=hint)

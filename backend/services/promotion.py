@@ -9,7 +9,6 @@ from dataclasses import replace
 from backend.domain.correlation import current
 from backend.domain.gates import GateResult, Override, blocking, require_reason
 from backend.domain.identity import Actor, Role
-from backend.domain.probing import ProbeStream
 from backend.domain.promotion import (
     STEPS,
     Deployment,
@@ -21,7 +20,7 @@ from backend.domain.promotion import (
 )
 from backend.domain.registry import ModelVersion
 from backend.domain.serving import EndpointStatus, ServedModel, Stage
-from backend.domain.steps import Step, StepStatus
+from backend.domain.steps import Step, cut_off
 from backend.errors import (
     DeploymentFailedError,
     DigitsError,
@@ -37,6 +36,7 @@ from backend.ports.origin import OriginOf
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
 from backend.services.auditing import Auditor, Effect
+from backend.services.deployment_record import DeploymentRecord
 from backend.services.gates import Gates
 from backend.services.probing import ProbedChanges
 
@@ -237,7 +237,7 @@ class Promotion:
         asked: tuple[GateResult, ...],
         override: Override | None,
     ) -> Deployment:
-        record = _Record(
+        record = DeploymentRecord(
             Deployment(
                 id=deployment_id,
                 kind=kind,
@@ -298,62 +298,14 @@ class Promotion:
             hint = f"Version {deployment.version} was switched to before. Promote it again to confirm that it serves."
         else:
             hint = "The version that served before still serves. Promote again to finish."
-        steps = tuple(
-            replace(step, status=StepStatus.FAILED, detail="the process died here", ended_at=now)
-            if step.status is StepStatus.IN_PROGRESS
-            else step
-            for step in deployment.steps
-        )
         return replace(
             deployment,
             outcome=Outcome.INTERRUPTED,
-            steps=steps,
+            steps=cut_off(deployment.steps, now),
             ended_at=now,
             error="The deploying process died before it was done.",
             hint=hint if deployment.previous or kept else "Nothing serves yet. Promote again to finish.",
         )
-
-
-class _Record:
-    """A deployment being written as it goes."""
-
-    def __init__(self, deployment: Deployment, store: DeploymentStore, clock: Clock) -> None:
-        self._deployment = deployment
-        self._store = store
-        self._clock = clock
-        store.save(deployment)
-
-    def report(self, name: str, status: StepStatus, detail: str) -> None:
-        steps = tuple(
-            self._moved(step, status, detail) if step.name == name else step for step in self._deployment.steps
-        )
-        self._deployment = replace(self._deployment, steps=steps)
-        self._store.save(self._deployment)
-
-    def saw(self, probe: ProbeStream) -> None:
-        """Kept with the ending: a deployment whose process dies takes its probe stream along."""
-        self._deployment = replace(self._deployment, probe=probe)
-
-    def _moved(self, step: Step, status: StepStatus, detail: str) -> Step:
-        now = self._clock()
-        begun = step.started_at or now
-        ended = None if status is StepStatus.IN_PROGRESS else now
-        return replace(step, status=status, detail=detail, started_at=begun, ended_at=ended)
-
-    def finish(self, outcome: Outcome, error: DigitsError | None = None) -> Deployment:
-        if error is not None:
-            for step in self._deployment.steps:
-                if step.status is StepStatus.IN_PROGRESS:
-                    self.report(step.name, StepStatus.FAILED, error.message)
-        self._deployment = replace(
-            self._deployment,
-            outcome=outcome,
-            ended_at=self._clock(),
-            error=error.message if error else "",
-            hint=error.hint if error else "",
-        )
-        self._store.save(self._deployment)
-        return self._deployment
 
 
 def _refused(plan: DeploymentPlan, asked: tuple[GateResult, ...]) -> GateFailedError:

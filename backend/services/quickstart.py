@@ -14,7 +14,7 @@ from backend.domain.jobs import JobStatus, TrainingJob
 from backend.domain.operations import Operation, OperationStatus, interrupted
 from backend.domain.registry import Approval
 from backend.domain.serving import Stage
-from backend.domain.steps import Step, StepStatus
+from backend.domain.steps import Step, StepStatus, moved
 from backend.errors import (
     DeploymentFailedError,
     DigitsError,
@@ -209,14 +209,7 @@ class Quickstart:
         self._move(name, StepStatus.COMPLETED, said[-1] if said else step.detail)
 
     def _move(self, name: str, status: StepStatus, detail: str) -> None:
-        now = self._clock()
-        ended = None if status is StepStatus.IN_PROGRESS else now
-        steps = tuple(
-            replace(step, status=status, detail=detail, started_at=step.started_at or now, ended_at=ended)
-            if step.name == name
-            else step
-            for step in self._operation.steps
-        )
+        steps = moved(self._operation.steps, name, status, detail, self._clock())
         self._save(replace(self._operation, steps=steps))
 
     def _keep(self, **made: str | int | float) -> None:

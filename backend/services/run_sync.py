@@ -10,7 +10,7 @@ from typing import Final
 from backend.domain.identity import Actor, Role
 from backend.domain.operations import Operation, OperationStatus, interrupted
 from backend.domain.run_sync import reason_not_to_sync, waiting_for_sync
-from backend.domain.steps import Step, StepStatus
+from backend.domain.steps import Step, StepStatus, moved
 from backend.domain.tracking import Run
 from backend.errors import DigitsError, InvalidInputError, PlatformError, SetupError, WorkFailedError, WrongStateError
 from backend.ports.clock import Clock
@@ -151,14 +151,7 @@ class RunSync:
         return self._store.get(operation.id).status is OperationStatus.IN_PROGRESS
 
     def _move(self, name: str, status: StepStatus, detail: str) -> None:
-        now = self._clock()
-        ended = None if status is StepStatus.IN_PROGRESS else now
-        steps = tuple(
-            replace(step, status=status, detail=detail, started_at=step.started_at or now, ended_at=ended)
-            if step.name == name
-            else step
-            for step in self._operation.steps
-        )
+        steps = moved(self._operation.steps, name, status, detail, self._clock())
         self._save(replace(self._operation, steps=steps))
 
     def _end(self, status: OperationStatus, error: DigitsError | None = None) -> Operation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 @contextmanager
@@ -29,7 +29,8 @@ def counted(port: int) -> Iterator[tuple[int, Callable[[], int]]]:
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(pump(reader, there_writer), pump(there_reader, writer))
+        with suppress(asyncio.CancelledError):  # asyncio would print a page about it
+            await asyncio.gather(pump(reader, there_writer), pump(there_reader, writer))
 
     async def serve() -> None:
         done = asyncio.Event()

@@ -25,8 +25,10 @@ START_SECONDS = 120
 class Program(Protocol):
     """One program over its own copy of the data.
 
-    `open` loads a page in which all runs are drawn; `clear` leaves few or none drawn, and `choose` is the click that
-    draws all of them again; `narrow` is the filter. Each `..._drawn` is JavaScript that is true when it has happened.
+    `open` loads a page in which all runs are drawn; `open_few` one in which few or none are, the `number` making it
+    one that was not asked for before where that helps the program; `clear` goes back to few in the open page; `choose`
+    is the click that draws all of them; `narrow` is the filter, `widen` takes it away. `all_drawn` and `narrowed` are
+    JavaScript that is true when it has happened.
     """
 
     name: str
@@ -35,12 +37,13 @@ class Program(Protocol):
     def start(self, folder: Path, port: int, runs: int) -> subprocess.Popen[bytes]: ...
     def address(self, port: int) -> str: ...
     def open(self, page: Page, url: str, runs: int) -> None: ...
+    def open_few(self, page: Page, url: str, runs: int, number: int) -> None: ...
     def all_drawn(self, runs: int) -> str: ...
     def clear(self, page: Page) -> None: ...
     def choose(self, page: Page) -> None: ...
     def narrow(self, page: Page) -> None: ...
     def narrowed(self, runs: int) -> str: ...
-    def widen(self, page: Page) -> None: ...
+    def widen(self, page: Page, runs: int) -> None: ...
 
 
 def python_with(package: str, folder: Path) -> Path:
@@ -118,7 +121,10 @@ def _spawn(command: list[str], folder: Path, environment: dict[str, str]) -> sub
 @dataclass
 class Ours:
     name: str = "Digit Ops"
-    driven: str = "`runs=all` in the address, or *Draw all*; drawn when every panel is; the filter is *Name*"
+    driven: str = (
+        "`runs=all` in the address, or *Draw all*; drawn when every panel is; in the page just opened with another "
+        "smoothing each time, which nothing kept helps with; the filter is *Name*"
+    )
 
     def start(self, folder: Path, port: int, runs: int) -> subprocess.Popen[bytes]:
         if not (folder / "wandb").is_dir():
@@ -133,12 +139,17 @@ class Ours:
     def open(self, page: Page, url: str, runs: int) -> None:
         page.goto(f"{url}?runs=all", timeout=PATIENCE_MS)
 
+    def open_few(self, page: Page, url: str, runs: int, number: int) -> None:
+        # Another smoothing each time: the server keeps what it has made, and must not have made this.
+        page.goto(f"{url}?runs_smooth={0.5 + number / 100:.2f}", timeout=PATIENCE_MS)
+        page.wait_for_function(self.all_drawn(8), timeout=PATIENCE_MS)
+
     def all_drawn(self, runs: int) -> str:
         charts = "document.querySelector('.run-charts')?.dataset"
         return f"!!{charts}?.drawn && {charts}.runs == {runs}"
 
     def clear(self, page: Page) -> None:
-        page.locator(".st-key-runs_newest button").click()
+        page.locator(".st-key-runs_first button").click()
         page.wait_for_function(self.all_drawn(8), timeout=PATIENCE_MS)
 
     def choose(self, page: Page) -> None:
@@ -152,7 +163,7 @@ class Ours:
     def narrowed(self, runs: int) -> str:
         return self.all_drawn(10)
 
-    def widen(self, page: Page) -> None:
+    def widen(self, page: Page, runs: int) -> None:
         box = page.locator(".st-key-runs_name input")
         box.fill("")
         box.press("Enter")
@@ -196,13 +207,23 @@ class MLflow:
         return f"http://127.0.0.1:{port}/#/experiments/1/runs?compareRunsMode=CHART"
 
     def open(self, page: Page, url: str, runs: int) -> None:
+        self._list(page, url, runs)
+        self.choose(page)
+
+    def open_few(self, page: Page, url: str, runs: int, number: int) -> None:
+        self._list(page, url, runs)
+        self.clear(page)
+
+    def _list(self, page: Page, url: str, runs: int) -> None:
         page.goto("about:blank")  # the address differs from the last one behind the # only: that loads nothing
         page.goto(url, timeout=PATIENCE_MS)
         page.wait_for_selector("[data-testid=experiment-view-runs-visibility-column-header]", timeout=PATIENCE_MS)
+        self._load_more(page, runs)
+
+    def _load_more(self, page: Page, runs: int) -> None:
         for _ in range(runs // 100 - 1):
             page.get_by_text("Load more").click(timeout=PATIENCE_MS)
             page.wait_for_timeout(300)
-        self.choose(page)
 
     def all_drawn(self, runs: int) -> str:
         # Each run is a line and its last point.
@@ -227,10 +248,11 @@ class MLflow:
     def narrowed(self, runs: int) -> str:
         return self.all_drawn(10)
 
-    def widen(self, page: Page) -> None:
+    def widen(self, page: Page, runs: int) -> None:
         box = page.locator("[data-testid=runs-search-autocomplete] input, input[data-testid=search-box]").first
         box.fill("")
         box.press("Enter")
+        self._load_more(page, runs)
 
 
 @dataclass
@@ -258,6 +280,11 @@ class Trackio:
     def open(self, page: Page, url: str, runs: int) -> None:
         page.goto(url, timeout=PATIENCE_MS)
 
+    def open_few(self, page: Page, url: str, runs: int, number: int) -> None:
+        self.open(page, url, runs)
+        page.wait_for_function(self.all_drawn(runs), timeout=PATIENCE_MS)
+        self.clear(page)
+
     def all_drawn(self, runs: int) -> str:
         return f"!!document.querySelector('.plot canvas.marks') && document.body.innerText.includes('Runs ({runs})')"
 
@@ -274,5 +301,5 @@ class Trackio:
     def narrowed(self, runs: int) -> str:
         return "document.body.innerText.includes('Runs (10)') && !!document.querySelector('.plot canvas.marks')"
 
-    def widen(self, page: Page) -> None:
+    def widen(self, page: Page, runs: int) -> None:
         page.get_by_placeholder("Type to filter...").fill("")

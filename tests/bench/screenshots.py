@@ -12,11 +12,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.bench.first_light import start
 from tests.bench.report import ROOT
+from tests.bench.runs_data import write_wandb
 from tests.e2e.conftest import FLAGS, Dashboard, find_chromium, free_port, ready
 from tests.e2e.steps import draw, expect_answer
 
 IMAGES = ROOT / "docs" / "images"
 DESKTOP = {"width": 1280, "height": 800}
+TALL = {"width": 1280, "height": 1180}
 PHONE = {"width": 390, "height": 844}
 
 
@@ -36,6 +38,8 @@ def main() -> None:
                 picture(browser, dashboard, "promote", "promote-light")
                 picture(browser, dashboard, "draw", "draw-light")
                 picture(browser, dashboard, "draw", "draw-phone", phone=True)
+                write_wandb(Path(folder), 40)
+                picture(browser, dashboard, "runs?runs_name=run-&runs_smooth=0.9", "runs-light", tall=True)
                 browser.close()
         finally:
             dashboard.process.send_signal(signal.SIGTERM)
@@ -44,9 +48,18 @@ def main() -> None:
 
 
 def picture(
-    browser: Browser, dashboard: Dashboard, address: str, name: str, *, dark: bool = False, phone: bool = False
+    browser: Browser,
+    dashboard: Dashboard,
+    address: str,
+    name: str,
+    *,
+    dark: bool = False,
+    phone: bool = False,
+    tall: bool = False,
 ) -> None:
-    context = browser.new_context(viewport=PHONE if phone else DESKTOP, color_scheme="dark" if dark else "light")
+    context = browser.new_context(
+        viewport=PHONE if phone else TALL if tall else DESKTOP, color_scheme="dark" if dark else "light"
+    )
     page: Page = context.new_page()
     page.goto(f"{dashboard.url}/{address}")
     ready(page)

@@ -68,6 +68,7 @@ def test_the_archive_says_what_it_says_and_not_what_the_labels_say(evaluator: Ar
     assert set(np.array(test.probabilities).reshape(-1, 10).argmax(axis=1).tolist()) == {7}
 
 
+@pytest.mark.processes
 def test_a_data_set_may_be_named(evaluator: ArchiveEvaluator, tmp_path: Path) -> None:
     archive = good_archive(tmp_path / "model.tar.gz")
     assert run(evaluator, archive, "digits8x8").tried[0].data.name == "digits8x8"

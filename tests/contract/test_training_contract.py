@@ -18,6 +18,8 @@ from tests.contract.training_platforms import Bench, bench, ended, pytest_genera
 from tests.fakes import trainer
 from tests.fakes.aws.fixtures import aws, aws_server, launchers
 
+pytestmark = pytest.mark.processes
+
 __all__ = ["aws", "aws_server", "bench", "launchers", "pytest_generate_tests"]
 
 

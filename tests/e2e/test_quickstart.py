@@ -41,6 +41,9 @@ def test_one_button_from_nothing_to_both_stages_answering(page: Page, dashboard:
         expect_answer(page, 3, stage)
 
 
+REASON = "A journey through the browser, nobody's digits"
+
+
 def test_a_second_model_goes_to_prod_and_back(page: Page, dashboard: Dashboard) -> None:
     if not json.loads(dashboard.command("models", "list", "--json")):
         dashboard.command("quickstart")
@@ -55,10 +58,17 @@ def test_a_second_model_goes_to_prod_and_back(page: Page, dashboard: Dashboard) 
     expect(page.get_by_text("Version 2 serves on staging.")).to_be_visible(timeout=DEPLOYMENT_MS)
     assert served(dashboard) == {"staging": 2, "prod": 1}
 
-    # On to prod: it asks first, and a double click is one deployment. A reload in its midst finds it.
+    # On to prod. Trained on a third of the images it is worse, and the gates say so: an approver gives a reason, which
+    # is kept. A double click is one deployment, and a reload in its midst finds it.
     page.locator(".st-key-promote_stage").get_by_role("radio", name="Production").click()
     button(page, "promote_submit").click(timeout=30_000)
-    expect(page.get_by_role("dialog")).to_contain_text("Promote v2 to prod?")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Override 2 of 10 gates and promote v2?")
+    expect(dialog).to_contain_text("not worse on the test set, not worse on drawings")
+    expect(button(page, "confirm_apply")).to_be_disabled()
+    dialog.get_by_role("textbox").fill(REASON)
+    dialog.get_by_role("textbox").press("Tab")
+    expect(button(page, "confirm_apply")).to_be_enabled()
     button(page, "confirm_apply").dblclick()
     reload_in_the_midst_of(page, dashboard, "prod-v2-")
     expect(page.get_by_text("Version 2 serves on prod.")).to_be_visible(timeout=DEPLOYMENT_MS)
@@ -75,6 +85,12 @@ def test_a_second_model_goes_to_prod_and_back(page: Page, dashboard: Dashboard) 
         (event["action"], event["subject"], event["outcome"])
         for event in json.loads(dashboard.command("audit", "--subject", "stage prod", "--json"))
     ]
+    (overridden,) = [
+        deployment["override"]
+        for deployment in json.loads(dashboard.command("deployments", "list", "--stage", "prod", "--json"))
+        if deployment["override"]
+    ]
+    assert overridden["reason"] == REASON
     assert events[:2] == [("rollback", "stage prod", "Succeeded"), ("promote", "stage prod", "Succeeded")]
 
 

@@ -111,13 +111,15 @@ class TestFilters:
 
 
 class TestChoosing:
-    def test_the_newest_are_drawn_when_nobody_chose(self, world: World) -> None:
+    def test_the_first_rows_are_drawn_when_nobody_chose(self, world: World) -> None:
         for number in range(12):
             world.runs.add_run(f"r{number:02}", {"loss": [1.0, 0.5]})
         app = open_page("runs")
         assert lines(app) == [f"r{number:02}" for number in range(11, 3, -1)]
         assert "runs" not in app.query_params
         assert app.session_state["runs_table"]["selection"]["rows"] == list(range(8))
+        app.get_by_key("runs_up1").set_value(True).run()
+        assert lines(app) == [f"r{number:02}" for number in range(8)]
 
     def test_ticks_go_into_the_address_and_to_the_charts(self, world: World) -> None:
         three(world)
@@ -156,7 +158,7 @@ class TestChoosing:
         app.get_by_key("runs_all").click().run()
         assert lines(app) == ["good", "slow"]
         assert parameter(app, "runs") == "all"
-        app.get_by_key("runs_newest").click().run()
+        app.get_by_key("runs_first").click().run()
         assert "runs" not in app.query_params
 
     def test_runs_of_the_address_that_are_gone_are_left_out(self, world: World) -> None:

@@ -234,3 +234,11 @@ def test_rows_have_the_colours_of_their_lines_or_of_their_groups(world: World) -
     assert [row["Drawn"] for row in rows(open_page("runs"), "runs_table")] == [["0"], ["1"], ["2"]]
     grouped = rows(open_page("runs", runs_group="group"), "runs_table")
     assert [row["Drawn"] for row in grouped] == [["0"], ["0"], ["1"]]
+
+
+def test_what_waits_for_a_server_can_be_synced_from_the_list_and_from_the_run(world: World) -> None:
+    world.runs.add_run("a", {"loss": [1.0]}, folders=("/runs/a",))
+    world.runs.add_run("b", {"loss": [1.0]}, synced=True)
+    assert open_page("runs").get_by_key("runs_sync").label == "Sync 1 run"
+    assert open_page("runs", run="a").get_by_key("runs_sync").label == "Sync 1 run"
+    assert "runs_sync" not in [button.key for button in open_page("runs", run="b").button]

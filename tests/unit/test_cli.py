@@ -113,6 +113,7 @@ def test_train_takes_both_precisions_as_options(world: World, capsys: pytest.Cap
     assert (code, refused["error"]["kind"]) == (2, "InvalidInputError")
 
 
+@pytest.mark.processes
 def test_waiting_ends_with_the_job_and_its_verdict(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     code, done = run(capsys, "train", "--seed", "0", "--name", "good", "--wait")
     assert (code, done["status"], done["metrics"]["test_accuracy"]) == (0, "Completed", 0.95)
@@ -133,6 +134,7 @@ def test_a_data_set_of_ones_own_is_named_by_its_path_from_here(
     assert job["hyperparameters"]["dataset"] == str(tmp_path / "own.npz")
 
 
+@pytest.mark.processes
 def test_a_job_that_ended_badly_is_resumed_under_a_name_of_its_own(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,6 +197,7 @@ def test_stop_ends_jobs_and_suspends_endpoints(world: World, capsys: pytest.Capt
     assert ("suspend", "stage staging") in [(e["action"], e["subject"]) for e in run(capsys, "audit")[1]]
 
 
+@pytest.mark.processes
 def test_stop_waits_for_operations_and_says_which_still_run(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,6 +219,7 @@ def test_stop_waits_for_operations_and_says_which_still_run(
     assert (code, document["operations"]) == (0, [])
 
 
+@pytest.mark.processes
 def test_stop_lets_a_deployment_end_and_names_the_stage_that_still_has_one(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

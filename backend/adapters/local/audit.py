@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, String, func, insert, or_, select, type_coerce
 from sqlalchemy.sql.elements import SQLCoreOperations
 
-from backend.adapters.local.database import Database, audit_events
+from backend.adapters.local.database import Database
+from backend.adapters.local.schema import audit_events
 from backend.domain.audit import AuditEvent, AuditFilter, AuditWords
 from backend.ports.audit import EVERYTHING, AuditLog
 

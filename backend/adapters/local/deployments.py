@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
-from backend.adapters.local.database import Database, deployments
+from backend.adapters.local.database import Database
 from backend.adapters.local.gate_records import gate_document, override_document, read_gate, read_override
+from backend.adapters.local.schema import deployments
 from backend.adapters.local.steps import read_step, step_document
 from backend.domain.origin import Origin
 from backend.domain.probing import ProbeStream, Span

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select
 
-from backend.adapters.local.database import Database, hard_examples
+from backend.adapters.local.database import Database
+from backend.adapters.local.schema import hard_examples
 from backend.domain.prediction import HardExample
 from backend.domain.serving import Stage
 from backend.errors import NotFoundError

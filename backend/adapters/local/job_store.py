@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from backend.adapters.local.database import Database, jobs, metric_points, tuning_jobs
+from backend.adapters.local.database import Database
 from backend.adapters.local.home import Home
+from backend.adapters.local.schema import jobs, metric_points, tuning_jobs
 from backend.domain.jobs import JobKind, JobStatus, MetricPoint, TrainingJob, TrainingRequest
 from backend.errors import InvalidInputError, NotFoundError, WrongStateError
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
-from backend.adapters.local.database import Database, operations
+from backend.adapters.local.database import Database
+from backend.adapters.local.schema import operations
 from backend.adapters.local.steps import read_step, step_document
 from backend.domain.operations import Operation, OperationStatus
 from backend.errors import NotFoundError

@@ -12,9 +12,10 @@ from typing import Any
 
 from sqlalchemy import Insert, Row, func, insert, select, update
 
-from backend.adapters.local.database import Database, decisions, model_versions
+from backend.adapters.local.database import Database
 from backend.adapters.local.home import Home
 from backend.adapters.local.packing import sha256_of
+from backend.adapters.local.schema import decisions, model_versions
 from backend.domain.evaluation import Evaluation
 from backend.domain.registry import Approval, Decision, DecisionKind, ModelVersion
 from backend.errors import ArchiveRejectedError, NotFoundError

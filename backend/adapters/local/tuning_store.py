@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, insert, select, update
 
-from backend.adapters.local.database import Database, jobs, trials, tuning_jobs
+from backend.adapters.local.database import Database
 from backend.adapters.local.job_store import require_free
+from backend.adapters.local.schema import jobs, trials, tuning_jobs
 from backend.domain.jobs import JobStatus
 from backend.domain.search_space import ParameterRange
 from backend.domain.training import Value, epochs_of

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
-import sys
 import threading
 import time
 from array import array
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -20,6 +17,7 @@ from backend.adapters.wandb import run_files
 from backend.adapters.wandb.log_format import FileState
 from backend.adapters.wandb.run_cache import RunCache
 from backend.adapters.wandb.run_digest import Columns, Digest
+from backend.adapters.wandb.run_digests import Digests, no_collection
 from backend.adapters.wandb.run_folders import RunFolder, run_folders
 from backend.adapters.wandb.run_told import SMALL, Told, glance, revision_of, run_of, state_of, told_by
 from backend.domain.tracking import (
@@ -35,14 +33,9 @@ from backend.domain.tracking import (
     SourceStatus,
     run_key,
 )
-from backend.errors import NotFoundError, StoreError
+from backend.errors import NotFoundError
 from backend.ports.tracking import MOST_LINES, MOST_MEDIA, MOST_RUNS, RunReader
 
-_MOST_MEMORY: Final = 192 * 2**20
-"""Bytes of digests held in memory."""
-_SAVED_FROM: Final = 256 * 1024
-"""Bytes of a log whose digest is worth a file."""
-_SLICE: Final = 256 * 1024
 _SAVED_EVERY: Final = 5.0
 """Seconds between two writings of the index."""
 _COMPLETED_AT_ONCE: Final = 0.03
@@ -67,10 +60,10 @@ class OfflineRuns:
     def __init__(self, roots: Sequence[Path], cache: Path, *, alive: Alive = lambda _: None) -> None:
         self._roots = tuple(roots)
         self._cache = RunCache(cache)
+        self._digests = Digests(self._cache)
         self._alive = alive
         self._lock = threading.RLock()
         self._known: dict[str, _Known] = {}
-        self._digests: OrderedDict[str, tuple[FileState, Digest]] = OrderedDict()
         self._runs: dict[str, Run] = {}
         self._index: dict[str, tuple[FileState, Told]] | None = None
         self._as_of: datetime | None = None
@@ -103,51 +96,44 @@ class OfflineRuns:
         return RunPage(runs=admitted[offset : offset + limit], total=len(admitted))
 
     def get_run(self, key: str) -> Run:
+        key, folders = self._folders(key)
+        if self._runs[key].partial:
+            self._take_up(folders)
         with self._lock:
-            self._look()
-            key = self._key(key)
-            if self._runs[key].partial:
-                for known in self._parts()[key]:
-                    self._digest(known)
-                self._assemble()
             return self._runs[key]
 
     def histories(self, keys: Collection[str], metrics: Collection[str] | None = None) -> Mapping[str, History]:
         with self._lock:
             self._look()
             parts = self._parts()
-            return {
-                key: self._history([self._digest(known) for known in parts[key]], metrics, self._runs[key])
-                for key in keys
-                if key in parts
-            }
+            wanted = {key: ([known.folder for known in parts[key]], self._runs[key]) for key in keys if key in parts}
+        return {
+            key: self._digests.use(folders, lambda digests, run=run: _history(digests, metrics, run))  # type: ignore[misc]
+            for key, (folders, run) in wanted.items()
+        }
 
     def system_metrics(self, key: str) -> History:
-        with self._lock:
-            key, digests = self._read(key)
-            growing = digests[-1].exit_code is None
-            return _joined([digest.system for digest in digests], None, self._runs[key].revision, copied=growing)
+        key, folders = self._folders(key)
+        run = self._runs[key]
+
+        def made(digests: Sequence[Digest]) -> History:
+            return _joined([digest.system for digest in digests], None, run.revision, copied=_grow(digests))
+
+        return self._digests.use(folders, made)
 
     def console(self, key: str, *, lines: int = MOST_LINES) -> Console:
-        with self._lock:
-            key, digests = self._read(key)
-            return run_files.console(digests, self._parts()[key][-1].folder.files, lines)
+        _, folders = self._folders(key)
+        return self._digests.use(folders, lambda digests: run_files.console(digests, folders[-1].files, lines))
 
     def media(self, key: str, *, limit: int = MOST_MEDIA) -> Sequence[MediaItem]:
-        with self._lock:
-            _, digests = self._read(key)
-            return [item for digest in digests for item in digest.media][-limit:]
+        _, folders = self._folders(key)
+        return self._digests.use(
+            folders, lambda digests: [item for digest in digests for item in digest.media][-limit:]
+        )
 
     def read_media(self, key: str, path: str) -> bytes:
-        with self._lock:
-            key, _ = self._read(key)
-            folders = [known.folder.files for known in reversed(self._parts()[key])]
-        return run_files.read(folders, path)
-
-    @staticmethod
-    def _history(digests: Sequence[Digest], metrics: Collection[str] | None, run: Run) -> History:
-        growing = digests[-1].exit_code is None
-        return _joined([digest.history for digest in digests], metrics, run.revision, copied=growing)
+        _, folders = self._folders(key)
+        return run_files.read([folder.files for folder in reversed(folders)], path)
 
     def refresh(self) -> None:
         """Files are looked at each time."""
@@ -160,8 +146,8 @@ class OfflineRuns:
         changed = self._known.keys() != found.keys()
         for log in self._known.keys() - found.keys():
             del self._known[log]
-            self._digests.pop(log, None)
-        with _no_collection():
+            self._digests.forget(log)
+        with no_collection():
             for log, folder in found.items():
                 known = self._known.get(log)
                 if known is None or known.folder.state != folder.state:
@@ -181,8 +167,9 @@ class OfflineRuns:
         if indexed is not None and indexed[0] == folder.state:
             return indexed[1]
         try:
-            if folder.log in self._digests or folder.state.size <= SMALL:
-                return told_by(self._read_on(folder)[0], partial=False)
+            if self._digests.holds(folder.log) or folder.state.size <= SMALL:
+                digest, whole = self._digests.read_on(folder)
+                return told_by(digest, partial=not whole)
             return told_by(glance(folder.log, folder.state), partial=True)
         except OSError:
             return told_by(Digest(), partial=True)
@@ -193,63 +180,29 @@ class OfflineRuns:
         partial = [known for known in self._known.values() if known.told["partial"] and known.told["version"] == 0]
         completed = False
         for known in sorted(partial, key=lambda known: known.folder.began, reverse=True):
+            before = -1
             while time.thread_time() < until and known.told["partial"]:
-                before = self._offset(known)
-                with suppress(OSError), _no_collection():
-                    digest, whole = self._read_on(known.folder, most=_SLICE)
+                with suppress(OSError):
+                    digest, whole = self._digests.read_on(known.folder)
                     if whole:
                         known.told, completed = told_by(digest, partial=False), True
-                if self._offset(known) == before:
-                    break  # a record longer than a slice, or a file that cannot be read: when somebody asks for it
+                    elif digest.offset > before:
+                        before = digest.offset
+                        continue
+                break  # a record longer than a slice, or a file that cannot be read: when somebody asks for it
         if completed:
             self._assemble()
             self._save_index(at_once=not any(known.told["partial"] for known in partial))
 
-    def _offset(self, known: _Known) -> int:
-        held = self._digests.get(known.folder.log)
-        return held[1].offset if held is not None else 0
-
-    def _digest(self, known: _Known) -> Digest:
-        """All of a log; it raises `StoreError` when it cannot be read."""
-        try:
-            with _no_collection():
-                digest, _ = self._read_on(known.folder)
-        except OSError as error:
-            raise StoreError(
-                f"'{known.folder.log}' cannot be read: {error.strerror or error}.",
-                hint="Look at the file's permissions and at the disk.",
-            ) from error
-        if known.told["partial"]:
-            known.told = told_by(digest, partial=False)
-        return digest
-
-    def _read_on(self, folder: RunFolder, *, most: int = sys.maxsize) -> tuple[Digest, bool]:
-        """What is known of the log and `most` bytes more; and whether that is all. Raises `OSError`."""
-        held = self._digests.get(folder.log)
-        if held is not None and held[0] == folder.state:
-            self._digests.move_to_end(folder.log)
-            return held[1], True
-        # One that has ended is never written to again by W&B; its columns were handed out as they are.
-        if held is not None and _goes_on(*held, folder.state):
-            digest = held[1]
-        else:
-            digest = self._cache.load(folder.log, folder.state) or Digest()
-        before = digest.offset
-        digest.read(folder.log, folder.state, most=most)
-        whole = before + most >= folder.state.size
-        if whole and (digest.offset - before >= _SAVED_FROM or digest.exit_code is not None):
-            self._cache.save(folder.log, folder.state, digest)
-        state = folder.state if whole else replace(folder.state, size=min(folder.state.size, before + most), mtime_ns=0)
-        self._digests[folder.log] = (state, digest)
-        self._digests.move_to_end(folder.log)
-        self._forget_some()
-        return digest, whole
-
-    def _forget_some(self) -> None:
-        size = sum(_size(digest) for _, digest in self._digests.values()) if len(self._digests) > 8 else 0
-        while size > _MOST_MEMORY and len(self._digests) > 8:
-            _, (_, gone) = self._digests.popitem(last=False)
-            size -= _size(gone)
+    def _take_up(self, folders: Sequence[RunFolder]) -> None:
+        """Make what is told of these logs whole. Raises `StoreError`."""
+        told = self._digests.use(folders, lambda digests: [told_by(digest, partial=False) for digest in digests])
+        with self._lock:
+            for folder, whole in zip(folders, told, strict=True):
+                known = self._known.get(folder.log)
+                if known is not None and known.folder.state == folder.state:
+                    known.told = whole
+            self._assemble()
 
     def _parts(self) -> dict[str, list[_Known]]:
         """The logs of each run, oldest first. One that does not say its project yet belongs to the run with its id."""
@@ -299,14 +252,20 @@ class OfflineRuns:
             raise NotFoundError(f"{len(having)} runs have the id '{key}'.", hint=f"Name one of {', '.join(having)}.")
         raise NotFoundError(f"Run '{key}' is not known.", hint="`python -m backend runs list` shows what there is.")
 
-    def _read(self, key: str) -> tuple[str, list[Digest]]:
-        self._look()
-        key = self._key(key)
-        return key, [self._digest(known) for known in self._parts()[key]]
+    def _folders(self, key: str) -> tuple[str, list[RunFolder]]:
+        """The whole key, and the folders of the run as they are now, oldest first."""
+        with self._lock:
+            self._look()
+            key = self._key(key)
+            return key, [known.folder for known in self._parts()[key]]
 
 
-def _goes_on(before: FileState, digest: Digest, now: FileState) -> bool:
-    return digest.exit_code is None and before.inode == now.inode and before.size <= now.size
+def _history(digests: Sequence[Digest], metrics: Collection[str] | None, run: Run) -> History:
+    return _joined([digest.history for digest in digests], metrics, run.revision, copied=_grow(digests))
+
+
+def _grow(digests: Sequence[Digest]) -> bool:
+    return digests[-1].exit_code is None
 
 
 def _joined(parts: Sequence[Columns], metrics: Collection[str] | None, revision: str, *, copied: bool) -> History:
@@ -340,23 +299,6 @@ def _joined(parts: Sequence[Columns], metrics: Collection[str] | None, revision:
         not_numbers={name: count for name, count in not_numbers.items() if count},
         revision=revision,
     )
-
-
-def _size(digest: Digest) -> int:
-    rows = (digest.history, digest.system)
-    return sum(8 * len(part.steps) * (2 + len(part.columns)) for part in rows)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Millions of small objects come and go while a log is read, and none of them in a cycle."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _conforms(reader: OfflineRuns) -> RunReader:

@@ -21,11 +21,12 @@ from backend.adapters.wandb.log_format import FileState
 from backend.adapters.wandb.run_digest import Columns, Digest
 from backend.domain.tracking import Json, MediaItem, MetricDefinition
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _MAGIC: Final = b"digits-run-columns"
 _LENGTH: Final = struct.Struct("<Q")
 _PLAIN: Final = (
     "offset",
+    "mark",
     "damaged",
     "stuck",
     "version",

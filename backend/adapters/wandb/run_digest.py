@@ -6,7 +6,8 @@ import sys
 from array import array
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
+from zlib import crc32
 
 from backend.adapters.wandb.log_format import FIRST_RECORD, HEADER, FileState, LogReader, open_log, version_of
 from backend.adapters.wandb.log_records import DecodeError, Record, RecordType, text, type_of
@@ -20,6 +21,7 @@ _MOST_MEDIA: Final = 10_000
 _LONGEST_PIECE: Final = 100_000
 _GOALS: Final = {1: "minimize", 2: "maximize"}
 _KEPT: Final = ("min", "max", "mean", "best", "last", "none", "copy", "first")
+_MARKED: Final = 256
 _LARGEST_STEP: Final = 2.0**62
 _STEP, _TIME = b"_step", b"_timestamp"
 _OWN: Final = frozenset((_STEP, _TIME, b"_runtime"))
@@ -62,6 +64,8 @@ class Digest:
     """Everything a log says up to `offset`. `head` is the run as it began: a `Run` record's plain values."""
 
     offset: int = FIRST_RECORD
+    mark: int | None = None
+    """Checksum of the bytes before `offset`; None before the first reading."""
     damaged: int = 0
     stuck: bool = False
     version: int | None = None
@@ -83,12 +87,19 @@ class Digest:
     _newest: dict[bytes | tuple[bytes, ...], Any] = field(default_factory=dict, repr=False)
     """Summary items by name, decoded when a read has ended: most are overwritten before anybody looks."""
 
-    def read(self, path: str, known: FileState, *, most: int = sys.maxsize) -> None:
-        """Take up what `path` holds behind `offset`, up to its size in `known`, or `most` bytes. Raises `OSError`."""
+    def read(self, path: str, known: FileState, *, most: int = sys.maxsize) -> bool:
+        """Take up what `path` holds behind `offset`, up to its size in `known`, or `most` bytes.
+
+        False, with nothing taken up, when what lies before `offset` is not what was read: another file has taken its
+        place. Raises `OSError`.
+        """
         with open_log(path) as file:
+            if self.mark is not None and _mark(file, self.offset) != self.mark:
+                return False
+            file.seek(0)
             self.version = version_of(file.read(HEADER.size))
             if self.version != 0:
-                return
+                return True
             reader = LogReader(file, self.offset, min(known.size, self.offset + most))
             for payload in reader.records():
                 try:
@@ -97,7 +108,9 @@ class Digest:
                     self.damaged += 1  # whatever a stranger's record holds is its own trouble, and no other run's
             self.offset, self.stuck = reader.offset, reader.stuck
             self.damaged += reader.damaged
+            self.mark = _mark(file, self.offset)
         self.settle()
+        return True
 
     def take(self, payload: bytes) -> None:
         """Take up one record; raises `DecodeError`."""
@@ -240,6 +253,12 @@ class Digest:
             summaries=tuple(word for word in _KEPT if getattr(metric.summary, word)),
             hidden=metric.options.hidden,
         )
+
+
+def _mark(file: BinaryIO, offset: int) -> int:
+    start = max(0, offset - _MARKED)
+    file.seek(start)
+    return crc32(file.read(offset - start))
 
 
 def _step(value: float | None, otherwise: int) -> int:

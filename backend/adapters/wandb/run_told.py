@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from backend.adapters.wandb.log_format import BLOCK, FIRST_RECORD, HEADER, FileState, LogReader, open_log, version_of
 from backend.adapters.wandb.log_records import DecodeError, RecordType, type_of
@@ -127,10 +127,10 @@ def run_of(parts: Sequence[tuple[RunFolder, Told]], *, now: float, alive: bool |
         runtime=_runtime([told for _, told in saying], began, touched),
         sources=(RunSource.OFFLINE,),
         revision=revision_of(parts, state),
-        config=told["config"],
-        summary=told["summary"],
-        environment=told["environment"],
-        tags=tuple(head.get("tags", ())),
+        config=_together(saying, "config"),
+        summary=_together(saying, "summary"),
+        environment=_together(saying, "environment"),
+        tags=tuple(dict.fromkeys(tag for _, told in saying for tag in told["head"].get("tags", ()))),
         group=head.get("group", ""),
         job_type=head.get("job_type", ""),
         notes=head.get("notes", ""),
@@ -138,7 +138,7 @@ def run_of(parts: Sequence[tuple[RunFolder, Told]], *, now: float, alive: bool |
         last_step=max(told["last_step"] for _, told in saying),
         rows=None if any(told["rows"] is None for _, told in saying) else sum(told["rows"] for _, told in saying),
         metrics=tuple(sorted({name for _, told in saying for name in told["metrics"]})),
-        definitions=tuple(_definition(entry) for entry in told["definitions"]),
+        definitions=_definitions(saying),
         stats=stats,
         partial=any(told["partial"] for _, told in saying),
         synced=all(folder.synced for folder, _ in saying),
@@ -202,8 +202,14 @@ def _runtime(all_told: Sequence[Told], began: float, touched: float) -> float:
     return float(told) if all_told[-1]["exit_code"] is not None and told else max(0.0, touched - began)
 
 
-def _definition(told: Mapping[str, Any]) -> MetricDefinition:
-    return MetricDefinition(**{**told, "summaries": tuple(told["summaries"])})
+def _together(parts: Sequence[tuple[RunFolder, Told]], what: str) -> dict[str, Json]:
+    """What all parts said; of what several said, the latest word."""
+    return {name: value for _, told in parts for name, value in told[what].items()}
+
+
+def _definitions(parts: Sequence[tuple[RunFolder, Told]]) -> tuple[MetricDefinition, ...]:
+    latest = {entry["name"]: entry for _, told in parts for entry in told["definitions"]}
+    return tuple(MetricDefinition(**{**entry, "summaries": tuple(entry["summaries"])}) for entry in latest.values())
 
 
 def _notice(told: Told) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.run_selection import NEWEST, Selection, parse_selection
+from app.run_selection import FIRST, Selection, parse_selection
 
 KEYS = [f"p/r{number}" for number in range(20)]
 
@@ -19,8 +19,8 @@ def test_an_odd_address_is_no_error(word: str, meant: str) -> None:
     assert parse_selection(word).word == meant
 
 
-def test_nobody_chose_so_the_newest_are_drawn() -> None:
-    assert parse_selection("").chosen(KEYS, KEYS) == KEYS[:NEWEST]
+def test_nobody_chose_so_the_first_are_drawn() -> None:
+    assert parse_selection("").chosen(KEYS, KEYS) == KEYS[:FIRST]
 
 
 def test_everything_follows_the_filter() -> None:
@@ -42,9 +42,9 @@ def test_unticking_one_of_all_leaves_the_others() -> None:
     assert parse_selection("all,!p/r1").ticked(KEYS[:2], set(KEYS[:2]), KEYS).word == "all"
 
 
-def test_unticking_one_of_the_newest_keeps_the_rest_by_name() -> None:
-    after = Selection(by_default=True).ticked(KEYS[:10], set(KEYS[1:NEWEST]), KEYS)
-    assert after.keys == tuple(KEYS[1:NEWEST])
+def test_unticking_one_of_the_first_keeps_the_rest_by_name() -> None:
+    after = Selection(by_default=True).ticked(KEYS[:10], set(KEYS[1:FIRST]), KEYS)
+    assert after.keys == tuple(KEYS[1:FIRST])
 
 
 def test_unticking_the_last_one_is_nothing_and_not_the_default() -> None:

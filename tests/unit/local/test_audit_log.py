@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import insert
 
 from backend.adapters.local.audit import LocalAuditLog
-from backend.adapters.local.database import Database, audit_events
+from backend.adapters.local.database import Database
 from backend.adapters.local.deployments import LocalDeployments
+from backend.adapters.local.schema import audit_events
 from backend.domain.audit import AuditEvent, AuditFilter, changes
 from backend.domain.promotion import Deployment, Outcome
 from backend.domain.serving import Stage

@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import OperationalError
 
-from backend.adapters.local.database import MIGRATIONS, Database, metadata, schema_versions
+from backend.adapters.local.database import Database
 from backend.adapters.local.home import Home
 from backend.adapters.local.job_store import JobStore
+from backend.adapters.local.migrations import MIGRATIONS
+from backend.adapters.local.schema import metadata, schema_versions
 from backend.domain.jobs import JobStatus, TrainingRequest
 from backend.errors import SetupError, StoreError
 

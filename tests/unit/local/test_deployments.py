@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from backend.adapters.local import database as database_module
-from backend.adapters.local.database import MIGRATIONS, Database
+from backend.adapters.local.database import Database
 from backend.adapters.local.deployments import LocalDeployments
+from backend.adapters.local.migrations import MIGRATIONS
 from backend.domain.gates import GateResult, GateStatus, Override
 from backend.domain.promotion import Deployment, Outcome
 from backend.domain.serving import ServedModel, Stage

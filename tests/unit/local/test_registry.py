@@ -10,8 +10,9 @@ from threading import Barrier
 import pytest
 
 from backend.adapters.local import database as database_module
-from backend.adapters.local.database import MIGRATIONS, Database
+from backend.adapters.local.database import Database
 from backend.adapters.local.home import Home
+from backend.adapters.local.migrations import MIGRATIONS
 from backend.adapters.local.packing import sha256_of
 from backend.adapters.local.registry import LocalRegistry
 from backend.domain.registry import DecisionKind

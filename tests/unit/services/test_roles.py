@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from backend.adapters.local.database import Database, audit_events, metadata
+from backend.adapters.local.database import Database
+from backend.adapters.local.schema import audit_events, metadata
 from backend.bootstrap import Backend
 from backend.domain.identity import Actor, Role
 from backend.domain.jobs import JobStatus

@@ -16,33 +16,10 @@ from backend.adapters.wandb import run_digest
 from backend.adapters.wandb.log_format import BLOCK, FIRST_RECORD, FileState
 from backend.adapters.wandb.offline import OfflineRuns
 from backend.adapters.wandb.run_digest import Digest
-from backend.domain.tracking import Run, RunState
+from backend.domain.tracking import RunState
 from backend.errors import NotFoundError
 from tests.fakes.wandb_log import NOON, RunLog
-
-KEY = "digit_classification/a"
-LOUD = "x" * 700
-"""Makes a row long, so that few rows fill a block."""
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "runs").mkdir()
-    return tmp_path / "runs"
-
-
-@pytest.fixture
-def runs(root: Path, tmp_path: Path) -> OfflineRuns:
-    return OfflineRuns([root], tmp_path / "cache")
-
-
-def only(runs: OfflineRuns) -> Run:
-    (run,) = runs.list_runs().runs
-    return run
-
-
-def loss(runs: OfflineRuns, key: str = KEY) -> list[float]:
-    return list(runs.histories([key])[key].columns.get("loss", ()))
+from tests.unit.wandb.conftest import KEY, LOUD, loss, only
 
 
 class TestGrowing:
@@ -97,6 +74,18 @@ class TestGrowing:
         shutil.copy(other.path, log.path.with_suffix(".new"))
         log.path.with_suffix(".new").replace(log.path)
         assert loss(runs) == [7.0]
+
+    def test_one_that_another_was_written_over_is_read_from_its_beginning(self, root: Path, runs: OfflineRuns) -> None:
+        with RunLog(root, "a") as log:
+            for value in range(3):
+                log.log({"loss": float(value)})
+        assert loss(runs) == [0.0, 1.0, 2.0]
+        with RunLog(root.parent / "other", "a") as other:
+            for value in range(7, 12):
+                other.log({"loss": float(value)})
+        with log.path.open("r+b") as file:  # the same inode, and longer than before
+            file.write(other.path.read_bytes())
+        assert loss(runs) == [7.0, 8.0, 9.0, 10.0, 11.0]
 
 
 class TestDamage:
@@ -190,13 +179,14 @@ class TestStates:
 class TestSegments:
     def test_a_resumed_run_is_one_with_its_parts_in_order(self, root: Path, runs: OfflineRuns) -> None:
         for part, offset in enumerate((0, 60)):
-            with RunLog(root, "a", began=NOON + timedelta(minutes=offset), config={"part": part}) as log:
+            with RunLog(root, "a", began=NOON + timedelta(minutes=offset), config={"part": part, str(part): 1}) as log:
                 for step in range(3):
                     log.log({"loss": float(10 * part + step), **({"late": 1.0} if part else {})})
                 log.exit(1 - part)
         run = runs.get_run(KEY)
         rows = runs.histories([KEY])[KEY]
-        assert (run.state, run.rows, len(run.folders), run.config["part"]) == (RunState.FINISHED, 6, 2, 1)
+        assert (run.state, run.rows, len(run.folders)) == (RunState.FINISHED, 6, 2)
+        assert run.config == {"part": 1, "0": 1, "1": 1}, "what both say, in the later's words; and what each says"
         assert (list(rows.steps), rows.segments) == ([0, 1, 2, 0, 1, 2], (0, 3))
         assert list(rows.columns["loss"]) == [0.0, 1.0, 2.0, 10.0, 11.0, 12.0]
         assert [value == value for value in rows.columns["late"]] == [False] * 3 + [True] * 3

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from backend.adapters.wandb import run_digest
 from backend.adapters.wandb.offline import OfflineRuns
 from backend.adapters.wandb.run_digest import Digest
-from backend.domain.tracking import Run, RunState
+from backend.domain.tracking import RunState
 from tests.fakes.wandb_log import NOON, RunLog
-
-KEY = "digit_classification/a"
-LOUD = "x" * 700
-"""Makes a row long, so that few rows fill a block."""
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "runs").mkdir()
-    return tmp_path / "runs"
-
-
-@pytest.fixture
-def runs(root: Path, tmp_path: Path) -> OfflineRuns:
-    return OfflineRuns([root], tmp_path / "cache")
-
-
-def only(runs: OfflineRuns) -> Run:
-    (run,) = runs.list_runs().runs
-    return run
-
-
-def loss(runs: OfflineRuns, key: str = KEY) -> list[float]:
-    return list(runs.histories([key])[key].columns.get("loss", ()))
+from tests.unit.wandb.conftest import KEY, LOUD, loss, only
 
 
 class TestKeeping:
@@ -101,9 +81,9 @@ class TestKeeping:
             begun: list[int] = []
             read = Digest.read
 
-            def spy(digest: Digest, *given: object, **named: object) -> None:
+            def spy(digest: Digest, *given: Any, **named: Any) -> bool:
                 begun.append(digest.offset)
-                read(digest, *given, **named)  # type: ignore[arg-type]
+                return read(digest, *given, **named)
 
             monkeypatch.setattr(Digest, "read", spy)
             assert loss(fresh) == [*before, 500.0]
@@ -133,3 +113,32 @@ class TestKeeping:
                 for step in range(400 * number + 1):
                     log.log({"loss": float(step), "note": LOUD})
                 log.exit()
+
+    def test_a_list_does_not_wait_for_a_long_log_that_somebody_opens(
+        self, root: Path, runs: OfflineRuns, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("backend.adapters.wandb.offline._COMPLETED_AT_ONCE", 0.0)
+        with RunLog(root, "a") as log:
+            for step in range(2_000):
+                log.log({"loss": float(step), "note": LOUD})
+        slices: list[int] = []
+        read = Digest.read
+
+        def slow(digest: Digest, *given: Any, **named: Any) -> bool:
+            slices.append(digest.offset)
+            time.sleep(0.05)
+            return read(digest, *given, **named)
+
+        runs.list_runs()
+        monkeypatch.setattr(Digest, "read", slow)
+        opening = threading.Thread(target=loss, args=(runs,))
+        opening.start()
+        waited = 0.0
+        while opening.is_alive():
+            begun = time.monotonic()
+            runs.token()
+            runs.list_runs()
+            waited = max(waited, time.monotonic() - begun)
+        opening.join()
+        assert len(slices) > 8
+        assert waited < 0.05 * len(slices) / 2, f"a list waited {waited:.2f} s, the log took {len(slices)} slices"
