@@ -17,6 +17,7 @@ from backend.adapters.local.job_store import JobStore
 from backend.adapters.local.operation_store import LocalOperationStore
 from backend.adapters.local.probes import local_probes
 from backend.adapters.local.registry import LocalRegistry
+from backend.adapters.local.sites import LocalArchives, LocalSites
 from backend.adapters.local.training import LocalTraining
 from backend.adapters.local.tuning import LocalTuning
 from backend.adapters.local.tuning_store import TuningStore
@@ -39,12 +40,15 @@ def local_platform(
     jobs = JobStore(database, home)
     slots = settings.max_parallel_jobs
     training = LocalTraining(jobs, home, slots=slots, environment=environment)
+    stores = local_stores(home, database)
     return Platform(
         training=training,
         tuning=LocalTuning(TuningStore(database), jobs, training, home, slots=slots, environment=environment),
         serving=serving,
         fleets=LocalFleets(),
-        stores=local_stores(home, database),
+        stores=stores,
+        sites=LocalSites(serving, stores.deployments),
+        archives=LocalArchives(),
         probes=local_probes(
             home=home,
             database=database,

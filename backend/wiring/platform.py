@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from backend.ports.archives import ArchiveSource
 from backend.ports.audit import AuditLog
 from backend.ports.deployments import DeploymentStore
 from backend.ports.evaluations import EvaluationStore
@@ -14,6 +15,7 @@ from backend.ports.operations import OperationStore
 from backend.ports.probes import Probe
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
+from backend.ports.sites import Sites
 from backend.ports.training import TrainingPlatform
 from backend.ports.tuning import TuningPlatform
 
@@ -39,4 +41,6 @@ class Platform:
     serving: ServingPlatform
     fleets: Fleets
     stores: Stores
+    sites: Sites
+    archives: ArchiveSource
     probes: Sequence[Probe]

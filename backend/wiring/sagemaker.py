@@ -49,6 +49,8 @@ def sagemaker_platform(
         serving=WatchedServing(made.serving) if watched else made.serving,
         fleets=WatchedFleets(made.fleets) if watched else made.fleets,
         stores=_watched_stores(made) if watched else _stores(made),
+        sites=made.sites,
+        archives=made.archives,
         probes=[wandb, *made.probes],
     )
 
