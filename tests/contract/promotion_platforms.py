@@ -1,4 +1,4 @@
-"""The promotion service over the adapters of each platform, with three approved versions to promote."""
+"""The promotion service over the adapters of each platform, with the gates that ship, and versions to promote."""
 
 from __future__ import annotations
 
@@ -11,26 +11,38 @@ import pytest
 from backend.adapters.local.audit import LocalAuditLog
 from backend.adapters.local.database import Database
 from backend.adapters.local.deployments import LocalDeployments
+from backend.adapters.local.evaluations import LocalEvaluations
+from backend.adapters.local.gate_file import read_gates
+from backend.adapters.local.hard_examples import LocalHardExamples
 from backend.adapters.local.home import Home
 from backend.adapters.local.registry import LocalRegistry
 from backend.adapters.sagemaker.audit import S3AuditLog
 from backend.adapters.sagemaker.deployments import S3Deployments
+from backend.adapters.sagemaker.evaluations import S3Evaluations
+from backend.adapters.sagemaker.hard_examples import S3HardExamples
 from backend.adapters.sagemaker.objects import Bucket
 from backend.domain.evaluation import Evaluation
 from backend.domain.identity import Actor, Role
+from backend.domain.origin import Origin
 from backend.domain.registry import Approval
 from backend.ports.audit import AuditLog
 from backend.ports.deployments import DeploymentStore
+from backend.ports.evaluations import EvaluationStore
+from backend.ports.hard_examples import HardExamples
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
 from backend.services.auditing import Auditor
+from backend.services.gates import Gates
+from backend.services.probing import ProbedChanges
 from backend.services.promotion import Promotion
 from tests.contract import archives
 from tests.fakes import trainer
 from tests.fakes.aws.fixtures import FakeAws
 from tests.fakes.aws.hosted import registry_on, serving_on
+from tests.fakes.load import FakeLoad
 from tests.fakes.serving import FakeServing
 
+DECLARED = Path(__file__).resolve().parents[2] / "models" / "gates.yaml"
 ADA = Actor(name="ada", role=Role.APPROVER)
 
 
@@ -42,10 +54,30 @@ class Shop:
     serving: ServingPlatform
     deployments: DeploymentStore
     audit: AuditLog
+    evaluations: EvaluationStore
+    examples: HardExamples
 
     @property
     def promotion(self) -> Promotion:
-        return Promotion(self.registry, self.serving, self.deployments, Auditor(self.audit, _now), _now)
+        gates = Gates(
+            lambda: read_gates(DECLARED),
+            self.registry,
+            self.serving,
+            self.deployments,
+            self.evaluations,
+            self.examples,
+            _now,
+        )
+        return Promotion(
+            self.registry,
+            self.serving,
+            self.deployments,
+            gates,
+            Auditor(self.audit, _now),
+            _now,
+            ProbedChanges(self.serving, FakeLoad()),
+            Origin,
+        )
 
     def stock(self, folder: Path) -> None:
         """Versions 1, 2 and 3, approved: the same labels with different probabilities."""
@@ -69,6 +101,8 @@ def sagemaker_shop(fake: FakeAws, folder: Path) -> Shop:
         serving=serving_on(fake.account, folder),
         deployments=S3Deployments(bucket),
         audit=S3AuditLog(bucket),
+        evaluations=S3Evaluations(bucket),
+        examples=S3HardExamples(bucket),
     )
 
 
@@ -80,6 +114,8 @@ def local_shop(folder: Path) -> Shop:
         serving=FakeServing(folder),
         deployments=LocalDeployments(database),
         audit=LocalAuditLog(database),
+        evaluations=LocalEvaluations(home),
+        examples=LocalHardExamples(database),
     )
 
 

@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from backend.adapters.triton.canary import canary_images
+from backend.domain.gates import GateStatus
 from backend.domain.promotion import STEPS, DeploymentKind, Outcome
+from backend.domain.registry import Approval
 from backend.domain.serving import ServedModel, Stage
 from backend.domain.steps import StepStatus
-from backend.errors import StageBusyError, StalePlanError, WrongStateError
+from backend.errors import GateFailedError, StageBusyError, StalePlanError, WrongStateError
 from backend.services.promotion import NOTHING
 from tests.contract.promotion_platforms import ADA, Shop, shop
 from tests.fakes.aws.fixtures import aws, aws_server
@@ -34,6 +36,22 @@ def test_a_promotion_serves_the_version_and_leaves_a_record_and_an_event(shop: S
     assert shop.serving.predict(STAGE, canary_images()).version == 1
     event = shop.audit.list_events()[0]
     assert (event.actor, event.action, event.subject, event.outcome) == ("ada", "promote", "stage staging", "Succeeded")
+
+
+def test_a_version_that_a_gate_keeps_back_goes_past_it_only_with_a_reason_that_is_kept(shop: Shop) -> None:
+    shop.registry.set_approval(2, Approval.REJECTED, by="bob", comment="not yet")
+    with pytest.raises(GateFailedError, match="approved"):
+        shop.promotion.promote(STAGE, 2, actor=ADA)
+    assert served(shop) is None
+    done = shop.promotion.promote(STAGE, 2, actor=ADA, override="Bob's doubts were about version 1.")
+    assert (done.outcome, served(shop)) == (Outcome.SUCCEEDED, 2)
+    kept = shop.deployments.get(done.id)
+    assert kept.override is not None
+    assert (kept.override.gates, kept.override.reason) == (("approved",), "Bob's doubts were about version 1.")
+    assert {gate.name: gate.status for gate in kept.gates} == {
+        "digest": GateStatus.PASSED,
+        "approved": GateStatus.FAILED,
+    }
 
 
 def test_the_same_promotion_again_is_unchanged(shop: Shop) -> None:

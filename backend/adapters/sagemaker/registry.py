@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from typing import Any, Final
 
 from backend.adapters.sagemaker.artifacts import Artifacts
 from backend.adapters.sagemaker.errors import LostRaceError, TakenError, translating
-from backend.adapters.sagemaker.kept import Kept
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.records import digest_of, from_document, to_document
 from backend.adapters.sagemaker.registry_requests import (
@@ -22,6 +20,7 @@ from backend.adapters.sagemaker.registry_requests import (
     parse_description,
 )
 from backend.adapters.sagemaker.session import PAGE, Aws
+from backend.adapters.sagemaker.version_log import VersionLog
 from backend.domain.evaluation import Evaluation
 from backend.domain.registry import MODEL_GROUP, Approval, Decision, DecisionKind, ModelVersion
 from backend.errors import NotFoundError, StoreError
@@ -45,6 +44,15 @@ class Decided:
     comment: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What running a version's archive said of it, in place of what its training claimed."""
+
+    version: int
+    at: datetime
+    evaluation: Evaluation
+
+
 class SageMakerRegistry:
     """`ModelRegistry` on SageMaker. `image` is the container that serves the versions."""
 
@@ -55,7 +63,8 @@ class SageMakerRegistry:
         self._image = image
         self._group = group
         self._facts: dict[str, Facts] = {}
-        self._decided = Kept(bucket, Decided)
+        self._decided = VersionLog(bucket, "registry/decisions", Decided)
+        self._measured = VersionLog(bucket, "registry/evaluations", Measured)
 
     def register(
         self, archive: Path, *, sha256: str, source_job: str, evaluation: Evaluation | None, registered_by: str
@@ -84,15 +93,15 @@ class SageMakerRegistry:
 
     def get(self, version: int) -> ModelVersion:
         package = self._package(version)
-        return self._version(package, self._decisions(version))
+        return self._version(package, self._decisions(version), self._measured.latest(version))
 
     def list_versions(self) -> Sequence[ModelVersion]:
         packages = list(self._packages())
         if not packages:
             return []
-        decisions = self._decisions()
+        decisions, measured = self._decisions(), self._measured.latest()
         with ThreadPoolExecutor(_READERS) as readers:
-            found = list(readers.map(lambda package: self._version(package, decisions), packages))
+            found = list(readers.map(lambda package: self._version(package, decisions, measured), packages))
         return sorted(found, key=lambda version: version.version, reverse=True)
 
     def set_approval(self, version: int, approval: Approval, *, by: str, comment: str) -> ModelVersion:
@@ -119,11 +128,17 @@ class SageMakerRegistry:
     def decisions(self, version: int) -> Sequence[Decision]:
         """Also those that did not take hold: SageMaker was asked after they were written."""
         self._package(version)
-        said = self._decided.read_all(self._bucket.keys(_decisions_folder(version)))
         return [
             Decision(version=one.version, kind=_kind(one), by=one.by, at=one.at, comment=one.comment)
-            for one in reversed(said)
+            for one in reversed(self._decided.all(version))
         ]
+
+    def record_evaluation(self, version: int, evaluation: Evaluation) -> ModelVersion:
+        """SageMaker's own metrics of the package stay what the training measured: only an approver may change them."""
+        self._package(version)
+        now = datetime.now(UTC)
+        self._measured.add(version, Measured(version=version, at=now, evaluation=evaluation), at=now)
+        return self.get(version)
 
     def fetch_archive(self, version: ModelVersion) -> Path:
         return self._artifacts.fetch(version.archive)
@@ -186,13 +201,16 @@ class SageMakerRegistry:
             return digest, key  # these very bytes are there
         return digest, key
 
-    def _version(self, package: Mapping[str, Any], decisions: Mapping[int, Decided]) -> ModelVersion:
+    def _version(
+        self, package: Mapping[str, Any], decisions: Mapping[int, Decided], measurements: Mapping[int, Measured]
+    ) -> ModelVersion:
         number = int(package["ModelPackageVersion"])
         approval = Approval(package.get("ModelApprovalStatus") or Approval.PENDING.value)
         facts = self._facts_of(package)
         decided = decisions.get(number)
         if decided is not None and decided.approval is not approval:
             decided = None  # it did not take hold, or somebody decided otherwise in Studio
+        measured = measurements.get(number)
         return ModelVersion(
             version=number,
             sha256=facts.sha256,
@@ -202,7 +220,7 @@ class SageMakerRegistry:
             created_at=package["CreationTime"].astimezone(UTC),
             registered_by=facts.registered_by,
             source_job=facts.source_job,
-            evaluation=facts.evaluation,
+            evaluation=measured.evaluation if measured else facts.evaluation,
             approval_by=decided.by if decided else "",
             approval_comment=decided.comment if decided else "",
             approval_at=decided.at if decided else None,
@@ -225,18 +243,10 @@ class SageMakerRegistry:
         return self._facts[described.facts]
 
     def _decisions(self, version: int | None = None) -> Mapping[int, Decided]:
-        """The latest decision about each version, or about one. Keys sort by time and tell comments."""
-        latest: dict[int, str] = {}
-        for key in self._bucket.keys(_decisions_folder(version)):
-            if not key.endswith(_COMMENT):
-                latest[int(key.split("/")[2])] = key
-        return dict(zip(latest, self._decided.read_all(latest.values()), strict=True))
+        return self._decided.latest(version, but=_COMMENT)
 
     def _write(self, decided: Decided) -> None:
-        ending = ".json" if decided.approval else _COMMENT
-        moment = decided.at.strftime("%Y%m%dT%H%M%S%f")
-        key = f"{_decisions_folder(decided.version)}{moment}-{secrets.token_hex(4)}{ending}"
-        self._bucket.create(key, to_document(decided))
+        self._decided.add(decided.version, decided, at=decided.at, ending=".json" if decided.approval else _COMMENT)
 
 
 def _kind(decided: Decided) -> DecisionKind:
@@ -245,10 +255,6 @@ def _kind(decided: Decided) -> DecisionKind:
 
 def _facts_key(digest: str) -> str:
     return f"registry/facts/{digest}.json"
-
-
-def _decisions_folder(version: int | None) -> str:
-    return "registry/decisions/" + ("" if version is None else f"{version:06d}/")
 
 
 def _conforms(adapter: SageMakerRegistry) -> ModelRegistry:

@@ -155,6 +155,11 @@ class WatchedRegistry:
     def decisions(self, version: int) -> Sequence[Decision]:
         return self._decisions.get(str(version))
 
+    def record_evaluation(self, version: int, evaluation: Evaluation) -> ModelVersion:
+        evaluated = self._registry.record_evaluation(version, evaluation)
+        self._lists.forget()
+        return evaluated
+
     def fetch_archive(self, version: ModelVersion) -> Path:
         return self._registry.fetch_archive(version)
 

@@ -13,6 +13,8 @@ from backend.adapters.sagemaker.artifacts import Artifacts
 from backend.adapters.sagemaker.audit import S3AuditLog
 from backend.adapters.sagemaker.deployments import S3Deployments
 from backend.adapters.sagemaker.endpoints import SageMakerEndpoints
+from backend.adapters.sagemaker.evaluations import S3Evaluations
+from backend.adapters.sagemaker.hard_examples import S3HardExamples
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.registry import SageMakerRegistry
 from backend.adapters.sagemaker.scaling import SageMakerFleets
@@ -58,6 +60,8 @@ def recorded(fake: FakeAws, folder: Path) -> tuple[Recorder, Shop, SageMakerFlee
         serving=SageMakerEndpoints(recorder.aws, bucket, artifacts, hosting, poll_s=0.001, lease_s=LEASE_S),
         deployments=S3Deployments(bucket),
         audit=S3AuditLog(bucket),
+        evaluations=S3Evaluations(bucket),
+        examples=S3HardExamples(bucket),
     )
     return recorder, shop, SageMakerFleets(recorder.aws)
 
@@ -68,7 +72,9 @@ def deploying(fake: FakeAws, folder: Path, stage: Stage) -> Sequence[Need]:
     shop.stock(folder)
     recorder.needs.clear()
     for number in (1, 2, 3):
-        assert shop.promotion.promote(stage, number, actor=ADA).outcome is Outcome.SUCCEEDED
+        # Every gate of the stage is asked whatever is said of the first.
+        done = shop.promotion.promote(stage, number, actor=ADA, override="These versions were never evaluated.")
+        assert done.outcome is Outcome.SUCCEEDED
     fleets.watch(stage)
     assert shop.promotion.roll_back(stage, actor=ADA).outcome is Outcome.SUCCEEDED
     shop.promotion.history(stage)
