@@ -41,7 +41,7 @@ class Gates:
         evaluations: EvaluationStore,
         examples: HardExamples,
         clock: Clock,
-        recall: Recall,
+        recall: Recall = lambda _: None,
     ) -> None:
         self._declared = declared
         self._registry = registry

@@ -64,13 +64,19 @@ class GitHubStandIn:
                     told = [{"message": f"A pull request already exists for ada:{body['head']}."}]
                     return 422, {"message": "Validation Failed", "errors": told}
                 number = 30 + len(self.pulls)
-                self.pulls.append({**body, "number": number, "html_url": f"https://github.com/{REPOSITORY}/pull/{number}"})
+                self.pulls.append(
+                    {**body, "number": number, "html_url": f"https://github.com/{REPOSITORY}/pull/{number}"}
+                )
                 return 201, self.pulls[-1]
             case ["GET", "issues", number, "comments"]:
                 first = (int(query["page"]) - 1) * int(query["per_page"])
                 return self._on(number, self.comments[first : first + int(query["per_page"])])
             case ["POST", "issues", number, "comments"]:
-                made = {"id": 900 + len(self.comments), "body": body["body"], "html_url": f"https://github.com/c/{number}"}
+                made = {
+                    "id": 900 + len(self.comments),
+                    "body": body["body"],
+                    "html_url": f"https://github.com/c/{number}",
+                }
                 if int(number) in self.numbers:
                     self.comments.append(made)
                 return self._on(number, made)

@@ -1,7 +1,7 @@
-"""The workflows under .github/workflows, run as far as they are the product's: their own `run` lines, in bash.
+"""The workflows under .github/workflows, run as far as they are the product: their own `run` lines, in bash.
 
-Expressions (`${{ ... }}`) are looked up in what a test says of the event; one that it does not know fails the test. What
-another action would do (check out, become a role) has been done by the test.
+Expressions (`${{ ... }}`) are looked up in what a test says of the event; one that it does not know fails it. What
+other actions would do (check out, become a role) has been done by the test.
 """
 
 from __future__ import annotations
