@@ -13,9 +13,11 @@ from backend.adapters.local.audit import LocalAuditLog
 from backend.adapters.local.candidates import LocalCandidates
 from backend.adapters.local.database import Database
 from backend.adapters.local.deployments import LocalDeployments
+from backend.adapters.local.endpoint_folder import EndpointFolder
 from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.local.evaluations import LocalEvaluations
 from backend.adapters.local.evaluator import LocalEvaluator
+from backend.adapters.local.external_server import ExternalTriton
 from backend.adapters.local.gate_file import read_gates
 from backend.adapters.local.hard_examples import LocalHardExamples
 from backend.adapters.local.home import Home
@@ -39,6 +41,7 @@ from backend.adapters.wandb.offline import OfflineRuns
 from backend.adapters.wandb.probe import wandb_probe
 from backend.adapters.wandb.upload import WandbUploads
 from backend.domain.identity import Actor
+from backend.domain.serving import Stage
 from backend.ports.audit import AuditLog
 from backend.ports.candidates import Candidates
 from backend.ports.deployments import DeploymentStore
@@ -120,7 +123,8 @@ def connect(settings: Settings) -> Backend:
     home = Home(settings.home)
     database = Database(home.database)
     write_log(home.log)
-    serving = LocalEndpoints(settings.home, SERVING_ENVIRONMENT)
+    external = _external_tritons(settings)
+    serving = LocalEndpoints(settings.home, SERVING_ENVIRONMENT, external=external)
     environment = child_environment(settings)
     jobs = JobStore(database, home)
     slots = settings.max_parallel_jobs
@@ -151,10 +155,24 @@ def connect(settings: Settings) -> Backend:
             database=database,
             serving=serving,
             serving_environment=SERVING_ENVIRONMENT,
+            external=external,
             data=settings.data,
             wandb=probe,
         ),
     )
+
+
+def _external_tritons(settings: Settings) -> Mapping[Stage, ExternalTriton]:
+    """The stages that a Triton serves which runs already, as the settings say."""
+    own = settings.triton_repository
+    return {
+        stage: ExternalTriton(
+            url=settings.triton_url(stage),
+            repository=own / stage.value if own else EndpointFolder(settings.home, stage).repository.root,
+        )
+        for stage in Stage
+        if settings.triton_url(stage)
+    }
 
 
 def _wandb(
