@@ -69,6 +69,7 @@ FROM runtime AS trainer
 COPY --from=trainer-environment /opt/digits/.venv .venv
 COPY --from=code /opt/digits/backend/digits backend/digits
 COPY --from=code /opt/digits/backend/__init__.py backend/__init__.py
+COPY --from=code /opt/digits/backend/__pycache__/__init__.*.pyc backend/__pycache__/
 ENV HOME=/tmp \
     SM_MODEL_DIR=/opt/ml/model \
     SM_OUTPUT_DIR=/opt/ml/output \

@@ -4,7 +4,7 @@ PY := .venv/bin/python
 ACTIONLINT := rhysd/actionlint:1.7.12@sha256:b1934ee5f1c509618f2508e6eb47ee0d3520686341fec936f3b79331f9315667
 HADOLINT := hadolint/hadolint:v2.15.1@sha256:32dac94127fd60b7b7e3fbfc65e1383b9b5e25c9bfd7b8536de7a539fe68a12d
 
-.PHONY: help run test test-fast check bench bench-ablation campaign screenshots actionlint hadolint format lock stop clean setup setup-test
+.PHONY: help run test test-fast check bench bench-ablation campaign campaign-images screenshots actionlint hadolint format lock stop clean setup setup-test
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -49,6 +49,9 @@ campaign: setup-test  ## the long proofs; writes docs/reliability.md
 	@$(PY) -m tests.campaign.killed_processes
 	@$(PY) -m tests.campaign.killed_beginnings
 	@$(PY) -m tests.campaign.killed_everything
+
+campaign-images: setup-test  ## build and run the images where there is no Docker; root, buildah, debootstrap
+	@$(PY) -m tests.campaign.container_images
 
 screenshots: setup-test  ## remake the pictures in docs/images
 	@$(PY) -m tests.bench.screenshots
