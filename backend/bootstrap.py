@@ -47,6 +47,7 @@ from backend.ports.serving import ServingPlatform
 from backend.ports.tracking import RunReader
 from backend.ports.training import TrainingPlatform
 from backend.ports.tuning import TuningPlatform
+from backend.ports.upkeep import Lifetimes, ServerLogs, Tallies, Traffic
 from backend.services.auditing import Auditor
 from backend.services.comparison import Comparing
 from backend.services.doctor import Doctor
@@ -102,8 +103,11 @@ class Backend:
     evidence: EvidenceService
     prediction: PredictionService
     endpoints: Endpoints
-    upkeep: Upkeep
-    lifetimes: LifetimeService
+    traffic: Traffic
+    tallies: Tallies
+    server_logs: ServerLogs
+    lifetimes: Lifetimes
+    expiry: LifetimeService
     watching: Watching
     quickstart: Quickstart
     doctor: Doctor
@@ -268,8 +272,11 @@ def assemble(
         evidence=EvidenceService(promotion, deployments, registry, serving, audit, evaluations, _now),
         prediction=PredictionService(serving, registry, candidates, examples, upkeep.tallies, auditor, _now),
         endpoints=Endpoints(serving, load, upkeep.tallies, auditor, _now),
-        upkeep=upkeep,
-        lifetimes=LifetimeService(upkeep.lifetimes, serving, auditor, _now),
+        traffic=upkeep.traffic,
+        tallies=upkeep.tallies,
+        server_logs=upkeep.logs,
+        lifetimes=upkeep.lifetimes,
+        expiry=LifetimeService(upkeep.lifetimes, serving, auditor, _now),
         watching=Watching(upkeep.traffic, upkeep.tallies, serving, registry),
         quickstart=Quickstart(
             training=training,

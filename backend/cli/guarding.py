@@ -11,7 +11,7 @@ from backend.cli.documents import Answer, Document, served_document, table
 from backend.cli.serving import deployed
 from backend.domain.drift import told
 from backend.domain.serving import Stage
-from backend.errors import InvalidInputError
+from backend.errors import InvalidInputError, RefusedError
 from backend.services.exports import event_document
 from backend.services.guarding import Guarded
 
@@ -23,8 +23,11 @@ def guard(backend: Backend, options: Namespace) -> Answer:
     """
     if options.action != "look":
         return _put_right(backend, options)
-    for endpoint in backend.lifetimes.take_down_due(actor=backend.actor):
-        print(f"{endpoint.name} is taken down: its time was over", file=sys.stderr)
+    try:
+        for endpoint in backend.expiry.take_down_due(actor=backend.actor):
+            print(f"{endpoint.name} is taken down: its time was over", file=sys.stderr)
+    except RefusedError as error:  # who only looks, or comes during a deployment, still sees how it stands
+        print(error.message, file=sys.stderr)
     looks = [backend.guard.look(stage) for stage in Stage if options.stage in (None, stage.value)]
     rows = [
         {

@@ -17,7 +17,7 @@ from backend.errors import InvalidInputError
 
 def traffic(backend: Backend, options: Namespace) -> Answer:
     stage, span = Stage(options.stage), Span(options.span)
-    samples = backend.upkeep.traffic.samples(stage, span)
+    samples = backend.traffic.samples(stage, span)
     idle = backend.watching.idle(stage)
     answers = backend.watching.answers(stage, span)
     rows = [
@@ -38,7 +38,7 @@ def traffic(backend: Backend, options: Namespace) -> Answer:
     document = {
         "stage": stage.value,
         "span": span.value,
-        "source": backend.upkeep.traffic.source,
+        "source": backend.traffic.source,
         "samples": [_sample_document(sample) for sample in samples],
         "idle": _idle_document(idle),
         "answers": {
@@ -50,7 +50,7 @@ def traffic(backend: Backend, options: Namespace) -> Answer:
     text = "\n".join(
         [
             table(rows, "Nothing was sampled in this time."),
-            backend.upkeep.traffic.source,
+            backend.traffic.source,
             f"Answers of our clients: {answers.drift.sentence()}",
             "Nothing is deployed." if idle is None else f"Nobody has asked since {time_text(idle.since)}.",
         ]
@@ -59,10 +59,10 @@ def traffic(backend: Backend, options: Namespace) -> Answer:
 
 
 def logs(backend: Backend, options: Namespace) -> Answer:
-    stage, sources = Stage(options.stage), backend.upkeep.logs.sources
+    stage, sources = Stage(options.stage), backend.server_logs.sources
     if options.bytes < 1:
         raise InvalidInputError(f"--bytes is {options.bytes}; expected at least 1.")
-    chunk = backend.upkeep.logs.read(stage, options.source or sources[0], -options.bytes, options.bytes)
+    chunk = backend.server_logs.read(stage, options.source or sources[0], -options.bytes, options.bytes)
     document = {"stage": stage.value, "sources": list(sources), "text": chunk.text, "size": chunk.size}
     return document, chunk.text.rstrip() or "Nothing has been written yet.", 0
 
@@ -73,11 +73,11 @@ def extend(backend: Backend, options: Namespace) -> Answer:
     if options.no_limit and options.hours is not None:
         raise InvalidInputError("--hours and --no-limit exclude each other.", hint="Choose one.")
     if options.no_limit:
-        lifetime = backend.lifetimes.lift(stage, actor=backend.actor)
+        lifetime = backend.expiry.lift(stage, actor=backend.actor)
     elif options.hours is not None:
-        lifetime = backend.lifetimes.extend(stage, options.hours, actor=backend.actor)
+        lifetime = backend.expiry.extend(stage, options.hours, actor=backend.actor)
     else:
-        lifetime = backend.upkeep.lifetimes.read(stage)
+        lifetime = backend.lifetimes.read(stage)
     return _lifetime_document(stage, lifetime), f"{stage.endpoint_name}: {_told(lifetime)}", 0
 
 

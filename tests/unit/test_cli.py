@@ -88,7 +88,7 @@ def test_a_load_test_and_a_deletion_by_command(
     load.failing = 0
     assert run(capsys, "loadtest", "--stage", "prod")[0] == 0
     assert cli.main(["loadtest", "--stage", "prod"]) == 0
-    assert "1 s: 10 requests, 0 failed" in capsys.readouterr().err
+    assert "1 of 10 s: 10 requests, 0 failed" in capsys.readouterr().err
 
     for _ in range(2):
         code, deleted = run(capsys, "endpoints", "delete", "--stage", "prod")

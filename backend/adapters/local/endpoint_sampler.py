@@ -48,9 +48,11 @@ class EndpointSampler:
     def beat(self, served: ServedModel) -> None:
         """Take the sample of `served` when it is due.
 
-        Called before the supervisor's own requests of this beat: those of the last one are counted by then.
+        Called before the supervisor's own requests of this beat: those of the last one are counted by then. Another
+        version is looked at as soon as it serves: its minute begins there.
         """
-        if time.monotonic() < self._due:
+        switched = self._before is not None and self._before.version != served.version
+        if time.monotonic() < self._due and not switched:
             return
         self._due = time.monotonic() + SAMPLE_S
         own, self._own = self._own, 0

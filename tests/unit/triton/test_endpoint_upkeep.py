@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from backend.domain.lifetimes import Lifetime
 from backend.domain.serving import Stage
 from backend.domain.traffic import Sample
 from backend.errors import EndpointUnavailableError, StoreError
-from tests.fakes.triton_server import MODEL, NOON, WANTED, Server, install_wanted, runner_of
+from tests.fakes.triton_server import MODEL, NOON, OTHER, WANTED, Server, install_wanted, runner_of
 
 PAGE = Path(__file__).with_name("metrics.txt").read_text().replace('version="1"', f'version="{MODEL.version}"')
 
@@ -114,6 +115,26 @@ class TestSampling:
         beat(62)
         assert {stage for stage, _ in kept} == {Stage.STAGING}
         assert [(sample.requests, sample.seconds) for _, sample in kept] == [(0, 60.0), (90, 60.0), (0, 60.0)]
+
+    def test_the_minute_of_a_new_version_begins_when_it_serves(
+        self, folder: EndpointFolder, server: Server, time: Time, asked: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        kept: list[Sample] = []
+        beat = beats(folder, server, time, keep=lambda _, sample: kept.append(sample))
+        beat(10)
+        asked[0] = 500  # of the old version, whose counts are gone with it
+        server.serves = OTHER
+        folder.want(replace(WANTED, model=OTHER))
+        said = endpoint_sampler.read_page
+        monkeypatch.setattr(
+            endpoint_sampler,
+            "read_page",
+            lambda *_, **__: said("").replace(f'version="{MODEL.version}"', f'version="{OTHER.version}"'),
+        )
+        beat(2)
+        asked[0] += 40
+        beat(32)
+        assert [(sample.version, sample.requests, sample.seconds) for sample in kept] == [(OTHER.version, 40, 60.0)]
 
     def test_a_restart_of_the_server_and_a_store_that_fails_cost_a_minute_and_nothing_else(
         self, folder: EndpointFolder, server: Server, time: Time, asked: list[int], monkeypatch: pytest.MonkeyPatch
