@@ -16,8 +16,10 @@ from backend.ports.upkeep import Tallies, Traffic
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What our clients were answered within a span. `version` is what the stage stands for, 0 for nothing;
-    `answered` [10] counts its answers by digit, `tested` [10] those it gave on the test set (zeros when not known).
+    """What our clients were answered within a span.
+
+    `version` is what the stage stands for, or answered last while it stands for nothing (0: nobody did); `answered`
+    [10] counts its answers by digit, `tested` [10] those it gave on the test set (zeros when not known).
     """
 
     version: int
@@ -51,9 +53,8 @@ class Watching:
         return Idle(since=since, hourly=self._serving.hourly_cost(stage))
 
     def answers(self, stage: Stage, span: Span) -> Answers:
-        current = self._serving.describe(stage).current
-        version = current.version if current else 0
-        tallies = self._tallies.read(stage, span)
+        current, tallies = self._serving.describe(stage).current, self._tallies.read(stage, span)
+        version = current.version if current else max((tally.version for tally in tallies), default=0)
         return Answers(version=version, tallies=tallies, answered=total(tallies, version), tested=self._tested(version))
 
     def _tested(self, version: int) -> tuple[int, ...]:

@@ -85,10 +85,12 @@ class TestTraffic:
 
     def test_a_deleted_stage_keeps_its_past_on_the_page(self, world: World) -> None:
         saw(world, 5, 120)
+        draw(world, 7, 2)
         world.backend.endpoints.delete(Stage.STAGING, actor=world.backend.actor)
         app = open_page("endpoints", stage="staging")
         assert "Nothing is deployed to staging: this is its past." in texts(app)
         assert "answered: 2 now" in charts(app)["Requests"]
+        assert "2 by v1 in the last 1 h" in texts(app)
 
 
 class TestAnswers:
