@@ -74,13 +74,7 @@ def _charts(samples: Sequence[Sample], tallies: Sequence[Tally], span: Span) -> 
             }
             chart("latency", "Latency", times, unit="ms, on the server")
         with st.container(key="chart_errors"):
-            failures = {
-                "server's": line(lambda s: s.failed),
-                "seen by our clients": [Moment(tally.at + span.step, tally.failed) for tally in tallies],
-            }
-            time_chart(
-                failures, key="history_errors", title="Errors", unit="requests", span=within, step=span.step, kind="bar"
-            )
+            _errors(samples, tallies, span, within)
         with st.container(key="chart_parts"):
             parts = {"queue": line(lambda s: s.queue_ms), "compute": line(lambda s: s.compute_ms)}
             told = {name: part for name, part in parts.items() if any(m.value is not None for m in part)}
@@ -89,6 +83,18 @@ def _charts(samples: Sequence[Sample], tallies: Sequence[Tally], span: Span) -> 
             chart("cpu", "CPU", {"used": line(lambda s: _percent(s.cpu))}, unit="% of the machine", top=100)
         with st.container(key="chart_memory"):
             chart("memory", "Memory", {"used": line(lambda s: _percent(s.memory))}, unit="% of the machine", top=100)
+
+
+def _errors(samples: Sequence[Sample], tallies: Sequence[Tally], span: Span, within: tuple[datetime, datetime]) -> None:
+    failures: Mapping[str, Line] = {
+        "server's": [Moment(sample.at, sample.failed) for sample in samples],
+        "seen by our clients": [Moment(tally.at + span.step, tally.failed) for tally in tallies],
+    }
+    if not any(moment.value for line in failures.values() for moment in line):
+        st.markdown("**Errors** :gray[requests]")
+        st.caption(f":material/check_circle: None in the last {span.words}, of the server's or seen by our clients.")
+        return
+    time_chart(failures, key="history_errors", title="Errors", unit="requests", span=within, step=span.step, kind="bar")
 
 
 def _percent(share: float | None) -> float | None:

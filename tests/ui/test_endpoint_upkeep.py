@@ -67,6 +67,7 @@ class TestTraffic:
         app = open_page("endpoints", stage="staging", range="24h")
         assert app.query_params["range"] in ("24h", ["24h"])
         told = charts(app)
+        assert "None in the last" not in texts(app)
         assert "answered: 2 now, from 2 to 10" in told["Requests"]
         assert "p99: 3.5 now" in told["Latency"]
         assert "server's: 3 now" in told["Errors"]
@@ -86,7 +87,11 @@ class TestTraffic:
     def test_a_deleted_stage_keeps_its_past_on_the_page(self, world: World) -> None:
         saw(world, 5, 120)
         draw(world, 7, 2)
+        assert "None in the last 1 h, of the server's or seen by our clients." in texts(
+            open_page("endpoints", stage="staging")
+        )
         world.backend.endpoints.delete(Stage.STAGING, actor=world.backend.actor)
+        st.cache_data.clear()
         app = open_page("endpoints", stage="staging")
         assert "Nothing is deployed to staging: this is its past." in texts(app)
         assert "answered: 2 now" in charts(app)["Requests"]
