@@ -46,7 +46,7 @@ _SPANS: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """The `seconds` before `at`, as the platform saw them.
+    """The `seconds` before `at`, as the platform saw them; `version` served, 0 where the platform does not tell.
 
     `requests` are those that clients got answers to, without the supervisor's own; `failed` those that the server
     failed. The quantiles are of the server, without the network, None when nothing was asked. `queue_ms` and

@@ -55,7 +55,7 @@ def measured(
         memory_used=None if memory is None or there is None else round(memory / 100 * there),
         memory_total=None if memory is None else there,
         told_by="CloudWatch",
-        remark="They come a minute late. A request that was refused is among the errors of neither.",
+        remark="They come a minute late; refused requests are not among the errors.",
     )
 
 
