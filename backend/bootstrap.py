@@ -47,6 +47,7 @@ from backend.ports.serving import ServingPlatform
 from backend.ports.tracking import RunReader
 from backend.ports.training import TrainingPlatform
 from backend.ports.tuning import TuningPlatform
+from backend.ports.upkeep import Lifetimes, ServerLogs, Tallies, Traffic
 from backend.services.auditing import Auditor
 from backend.services.comparison import Comparing
 from backend.services.doctor import Doctor
@@ -57,6 +58,7 @@ from backend.services.fleets import FleetService
 from backend.services.gates import Declared, Gates
 from backend.services.guarding import Guard
 from backend.services.launching import Launching
+from backend.services.lifetimes import LifetimeService
 from backend.services.prediction import PredictionService
 from backend.services.probing import ProbedChanges
 from backend.services.promotion import Promotion
@@ -65,9 +67,10 @@ from backend.services.registration import Registration
 from backend.services.run_sync import RunSync
 from backend.services.runs import Runs
 from backend.services.searching import Searching
+from backend.services.watching import Watching
 from backend.settings import ROOT, Settings
-from backend.wiring.local import local_platform, local_stores
-from backend.wiring.platform import Stores
+from backend.wiring.local import local_platform, local_stores, local_upkeep
+from backend.wiring.platform import Stores, Upkeep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +103,12 @@ class Backend:
     evidence: EvidenceService
     prediction: PredictionService
     endpoints: Endpoints
+    traffic: Traffic
+    tallies: Tallies
+    server_logs: ServerLogs
+    lifetimes: Lifetimes
+    expiry: LifetimeService
+    watching: Watching
     quickstart: Quickstart
     doctor: Doctor
 
@@ -158,6 +167,7 @@ def connect(settings: Settings, *, watched: bool = False) -> Backend:
         probes=platform.probes,
         stores=platform.stores,
         fleets=platform.fleets,
+        upkeep=platform.upkeep,
     )
 
 
@@ -198,10 +208,12 @@ def assemble(
     declared: Declared,
     stores: Stores | None = None,
     fleets: Fleets | None = None,
+    upkeep: Upkeep | None = None,
 ) -> Backend:
-    """The services over these adapters; without `stores` and `fleets`, over those of this machine."""
+    """The services over these adapters; without `stores`, `fleets` and `upkeep`, over those of this machine."""
     stores = stores or local_stores(home, database)
     fleets = fleets or LocalFleets()
+    upkeep = upkeep or local_upkeep(home, database)
     registry, deployments, audit, examples = stores.registry, stores.deployments, stores.audit, stores.examples
     operations = LocalOperations(home, environment=environment)
     auditor = Auditor(audit, _now)
@@ -258,8 +270,14 @@ def assemble(
         promotion=promotion,
         guard=Guard(serving, registry, promotion, audit, auditor),
         evidence=EvidenceService(promotion, deployments, registry, serving, audit, evaluations, _now),
-        prediction=PredictionService(serving, registry, candidates, examples, auditor, _now),
-        endpoints=Endpoints(serving, load, auditor),
+        prediction=PredictionService(serving, registry, candidates, examples, upkeep.tallies, auditor, _now),
+        endpoints=Endpoints(serving, load, upkeep.tallies, auditor, _now),
+        traffic=upkeep.traffic,
+        tallies=upkeep.tallies,
+        server_logs=upkeep.logs,
+        lifetimes=upkeep.lifetimes,
+        expiry=LifetimeService(upkeep.lifetimes, serving, auditor, _now),
+        watching=Watching(upkeep.traffic, upkeep.tallies, serving, registry),
         quickstart=Quickstart(
             training=training,
             launching=launching,

@@ -17,6 +17,7 @@ from backend.cli import (
     runs,
     serving,
     tuning,
+    upkeep,
 )
 from backend.domain.loadtest import MAX_CONCURRENCY, MAX_SECONDS
 from backend.domain.predictions import DataKind
@@ -24,6 +25,7 @@ from backend.domain.search_space import DEFAULT_SPACE
 from backend.domain.serving import Stage
 from backend.domain.statistics import MARGIN
 from backend.domain.tracking import RunState
+from backend.domain.traffic import Span
 from backend.domain.training import PRESETS
 from backend.domain.tuning import OBJECTIVES, Direction, Strategy
 from backend.services.run_sync import RUN_SECONDS
@@ -258,6 +260,9 @@ def _add_serving(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParse
         ("delete", endpoints.delete, "stop serving a stage"),
         ("scale", endpoints.scale, "show or change how many instances serve a stage"),
         ("alarms", endpoints.alarms, "make the alarms that take a bad version back"),
+        ("traffic", upkeep.traffic, "requests, times and answers of the past, and since when nobody asks"),
+        ("logs", upkeep.logs, "what a stage's server wrote"),
+        ("extend", upkeep.extend, "show or change until when staging serves"),
     ):
         action = actions.add_parser(name, parents=[common], help=what)
         action.add_argument("--stage", choices=_STAGES, required=True)
@@ -268,6 +273,15 @@ def _add_serving(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParse
             action.add_argument("--max", type=int, dest="maximum")
             action.add_argument("--per-minute", type=int, help="requests that an instance should get a minute")
             action.add_argument("--by-hand", action="store_true", help="no longer by load")
+        if name == "traffic":
+            spans = [span.value for span in Span]
+            action.add_argument("--span", choices=spans, default=Span.HOUR.value, help="how far back")
+        if name == "logs":
+            action.add_argument("--source", default="", help="whose; the server's without it")
+            action.add_argument("--bytes", type=int, default=16_000, help="the last so many")
+        if name == "extend":
+            action.add_argument("--hours", type=float, help="so much longer; from now on if it had no limit")
+            action.add_argument("--no-limit", action="store_true", help="until it is deleted")
 
     load = verbs.add_parser("loadtest", parents=[common], help="ask a stage as hard as many clients would")
     load.add_argument("--stage", choices=_STAGES, default=Stage.STAGING.value)

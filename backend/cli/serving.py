@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from argparse import Namespace
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -165,17 +166,17 @@ def deployed(backend: Backend, deployment: Deployment) -> Answer:
 
 
 def stop(backend: Backend, options: Namespace) -> Answer:
-    """Ask every unfinished job to stop, let operations and deployments end, suspend the endpoints.
+    """Ask every unfinished job of this machine to stop, let operations and deployments end, suspend the endpoints.
 
-    Waits 30 s at most and says what still runs then.
+    Waits 30 s at most and says what still runs then. What does not run on this machine goes on, and is said to.
     """
     deadline = time.monotonic() + _STOP_SECONDS
     # A tuning job goes first: it would launch the next trial in place of a stopped one.
-    searches = [job.name for job in backend.tuning.list_jobs() if job.status.can_stop]
+    searches = [job.name for job in _searches_here(backend) if job.status.can_stop]
     for name in searches:
         with suppress(WrongStateError):
             backend.searching.stop(name, StopMode.NOW, actor=backend.actor)
-    stopped = [job.name for job in backend.training.list_jobs() if job.status.can_stop]
+    stopped = [job.name for job in _trainings_here(backend) if job.status.can_stop]
     for name in stopped:
         with suppress(WrongStateError):  # it has just ended by itself
             backend.launching.stop(name, actor=backend.actor)
@@ -188,10 +189,32 @@ def stop(backend: Backend, options: Namespace) -> Answer:
     left = _unfinished(backend)
     stopped = [*searches, *stopped]
     operations = list(backend.operations.running())
-    text = f"{len(stopped)} jobs stopped, endpoints suspended"
+    elsewhere = _elsewhere(backend)
+    kinds = {"jobs": f"{len(stopped)} jobs stopped", "endpoints": "endpoints suspended"}
+    done = [words for kind, words in kinds.items() if kind not in elsewhere]
+    text = ", ".join(done) or "Nothing was left running on this machine"
     if still := [*left, *operations, *(f"the deployment to {stage}" for stage in busy)]:
         text += f"; still running: {', '.join(still)}"
-    return {"jobs": stopped, "left": left, "operations": operations, "busy": busy}, text, 1 if still else 0
+    text += "".join(f"\n{kind} were left as they are: {reason}" for kind, reason in elsewhere.items())
+    document = {"jobs": stopped, "left": left, "operations": operations, "busy": busy, "elsewhere": elsewhere}
+    return document, text, 1 if still else 0
+
+
+def _elsewhere(backend: Backend) -> dict[str, str]:
+    """What this machine does not run and so does not stop, each with the platform's reason."""
+    reasons = {
+        "jobs": backend.training.unsupported.get(Feature.END_WITH_MACHINE, ""),
+        "endpoints": backend.serving.unsupported.get(Feature.SUSPEND, ""),
+    }
+    return {kind: reason for kind, reason in reasons.items() if reason}
+
+
+def _trainings_here(backend: Backend) -> Sequence[TrainingJob]:
+    return [] if Feature.END_WITH_MACHINE in backend.training.unsupported else backend.training.list_jobs()
+
+
+def _searches_here(backend: Backend) -> Sequence[TuningJob]:
+    return [] if Feature.END_WITH_MACHINE in backend.tuning.unsupported else backend.tuning.list_jobs()
 
 
 def _suspended(backend: Backend, stage: Stage, deadline: float) -> bool:
@@ -213,7 +236,7 @@ def _suspended(backend: Backend, stage: Stage, deadline: float) -> bool:
 
 
 def _unfinished(backend: Backend) -> list[str]:
-    jobs: list[TrainingJob | TuningJob] = [*backend.training.list_jobs(), *backend.tuning.list_jobs()]
+    jobs: list[TrainingJob | TuningJob] = [*_trainings_here(backend), *_searches_here(backend)]
     return [job.name for job in jobs if not job.status.is_terminal]
 
 

@@ -16,13 +16,15 @@ from backend.digits.preprocess import decode_upload, preprocess
 from backend.digits.strokes import parse_strokes, rasterise
 from backend.domain.identity import Actor, Role
 from backend.domain.prediction import Answer, FileAnswer, HardExample, Occlusion, Prediction
+from backend.domain.prediction_mix import Tally, tallied
 from backend.domain.serving import Stage
-from backend.errors import InvalidInputError, WrongStateError
+from backend.errors import DeploymentFailedError, InvalidInputError, PlatformError, WrongStateError
 from backend.ports.candidates import Candidates
 from backend.ports.clock import Clock
 from backend.ports.hard_examples import HardExamples
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
+from backend.ports.upkeep import Tallies
 from backend.services import occlusion
 from backend.services.auditing import Auditor
 
@@ -60,10 +62,12 @@ class PredictionService:
         registry: ModelRegistry,
         candidates: Candidates,
         examples: HardExamples,
+        tallies: Tallies,
         auditor: Auditor,
         clock: Clock,
     ) -> None:
         self._serving = serving
+        self._tallies = tallies
         self._registry = registry
         self._candidates = candidates
         self._examples = examples
@@ -72,7 +76,7 @@ class PredictionService:
 
     def predict(self, stage: Stage, seen: Pixels) -> Prediction:
         """What the stage says the picture is. Raises as `ServingPlatform.predict`."""
-        return _predictions(self._serving.predict(stage, normalise(seen[np.newaxis])), stage)[0]
+        return _predictions(self._asked(stage, normalise(seen[np.newaxis])), stage)[0]
 
     def try_candidate(self, number: int, seen: Pixels) -> Prediction:
         """What a version that need not serve says the picture is; no endpoint is asked.
@@ -100,12 +104,22 @@ class PredictionService:
         said: dict[int, Prediction] = {}
         for first in range(0, len(seen), _TOGETHER):
             places = list(seen)[first : first + _TOGETHER]
-            answer = self._serving.predict(stage, normalise(np.stack([seen[place] for place in places])))
+            answer = self._asked(stage, normalise(np.stack([seen[place] for place in places])))
             said |= zip(places, _predictions(answer, stage), strict=True)
         return [
             FileAnswer(name=name, prediction=said.get(place), error=errors.get(place, ""))
             for place, (name, _) in enumerate(files)
         ]
+
+    def _asked(self, stage: Stage, images: npt.NDArray[np.float32]) -> Answer:
+        """Ask the stage, and count what it answered: labels and confidences, no image. Raises as `predict`."""
+        try:
+            answer = self._serving.predict(stage, images)
+        except (PlatformError, DeploymentFailedError):
+            self._tallies.add(stage, Tally(at=self._clock(), version=0, failed=1))
+            raise
+        self._tallies.add(stage, tallied(answer.probabilities, version=answer.version, at=self._clock()))
+        return answer
 
     def explain(self, stage: Stage, seen: Pixels, prediction: Prediction) -> Occlusion:
         """Which parts of the picture the stage's `prediction` about it rests on; one batch of 64.

@@ -8,21 +8,25 @@ from pathlib import Path
 from backend.adapters.local.audit import LocalAuditLog
 from backend.adapters.local.database import Database
 from backend.adapters.local.deployments import LocalDeployments
+from backend.adapters.local.endpoint_logs import LocalServerLogs
 from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.local.evaluations import LocalEvaluations
 from backend.adapters.local.fleets import LocalFleets
 from backend.adapters.local.hard_examples import LocalHardExamples
 from backend.adapters.local.home import Home
 from backend.adapters.local.job_store import JobStore
+from backend.adapters.local.lifetimes import LocalLifetimes
 from backend.adapters.local.operation_store import LocalOperationStore
 from backend.adapters.local.probes import local_probes
 from backend.adapters.local.registry import LocalRegistry
+from backend.adapters.local.tallies import LocalTallies
+from backend.adapters.local.traffic import LocalTraffic
 from backend.adapters.local.training import LocalTraining
 from backend.adapters.local.tuning import LocalTuning
 from backend.adapters.local.tuning_store import TuningStore
 from backend.ports.probes import Probe
 from backend.settings import Settings
-from backend.wiring.platform import Platform, Stores
+from backend.wiring.platform import Platform, Stores, Upkeep
 
 
 def local_platform(
@@ -45,6 +49,7 @@ def local_platform(
         serving=serving,
         fleets=LocalFleets(),
         stores=local_stores(home, database),
+        upkeep=local_upkeep(home, database),
         probes=local_probes(
             home=home,
             database=database,
@@ -65,4 +70,14 @@ def local_stores(home: Home, database: Database) -> Stores:
         examples=LocalHardExamples(database),
         operations=LocalOperationStore(database),
         evaluations=LocalEvaluations(home),
+    )
+
+
+def local_upkeep(home: Home, database: Database) -> Upkeep:
+    """Kept by the stages' runners and by our clients."""
+    return Upkeep(
+        traffic=LocalTraffic(database),
+        tallies=LocalTallies(database),
+        logs=LocalServerLogs(home.root),
+        lifetimes=LocalLifetimes(home.root),
     )

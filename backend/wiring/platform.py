@@ -16,6 +16,7 @@ from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
 from backend.ports.training import TrainingPlatform
 from backend.ports.tuning import TuningPlatform
+from backend.ports.upkeep import Lifetimes, ServerLogs, Tallies, Traffic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,16 @@ class Stores:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Upkeep:
+    """What is known of the endpoints over time, and how long they are to serve."""
+
+    traffic: Traffic
+    tallies: Tallies
+    logs: ServerLogs
+    lifetimes: Lifetimes
+
+
+@dataclass(frozen=True, kw_only=True)
 class Platform:
     """Where jobs run, versions serve and records are kept; `probes` are the doctor's questions about it."""
 
@@ -39,4 +50,5 @@ class Platform:
     serving: ServingPlatform
     fleets: Fleets
     stores: Stores
+    upkeep: Upkeep
     probes: Sequence[Probe]

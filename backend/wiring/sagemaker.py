@@ -18,11 +18,17 @@ from backend.adapters.sagemaker.training import SageMakerTraining
 from backend.adapters.sagemaker.tuning import SageMakerTuning
 from backend.adapters.sagemaker.watched import WatchedDeployments, WatchedFleets, WatchedRegistry, WatchedServing
 from backend.adapters.sagemaker.watched_records import WatchedAudit, WatchedEvaluations, WatchedExamples
+from backend.adapters.sagemaker.watched_upkeep import (
+    WatchedLifetimes,
+    WatchedServerLogs,
+    WatchedTallies,
+    WatchedTraffic,
+)
 from backend.ports.probes import Probe
 from backend.ports.training import TrainingPlatform
 from backend.ports.tuning import TuningPlatform
 from backend.settings import Settings
-from backend.wiring.platform import Platform, Stores
+from backend.wiring.platform import Platform, Stores, Upkeep
 
 
 def sagemaker_platform(
@@ -49,6 +55,7 @@ def sagemaker_platform(
         serving=WatchedServing(made.serving) if watched else made.serving,
         fleets=WatchedFleets(made.fleets) if watched else made.fleets,
         stores=_watched_stores(made) if watched else _stores(made),
+        upkeep=_watched_upkeep(made) if watched else _upkeep(made),
         probes=[wandb, *made.probes],
     )
 
@@ -72,6 +79,19 @@ def _watched_stores(made: ServingOnAws) -> Stores:
         examples=WatchedExamples(made.examples),
         operations=made.operations,
         evaluations=WatchedEvaluations(made.evaluations),
+    )
+
+
+def _upkeep(made: ServingOnAws) -> Upkeep:
+    return Upkeep(traffic=made.traffic, tallies=made.tallies, logs=made.logs, lifetimes=made.lifetimes)
+
+
+def _watched_upkeep(made: ServingOnAws) -> Upkeep:
+    return Upkeep(
+        traffic=WatchedTraffic(made.traffic),
+        tallies=WatchedTallies(made.tallies),
+        logs=WatchedServerLogs(made.logs),
+        lifetimes=WatchedLifetimes(made.lifetimes),
     )
 
 

@@ -50,6 +50,11 @@ class SupervisedServer:
         return TritonClient(http_address=f"{HOST}:{self._ports.http}", grpc_address=f"{HOST}:{self._ports.grpc}")
 
     @property
+    def metrics_address(self) -> str:
+        """`host:port` of its metrics page."""
+        return f"{HOST}:{self._ports.metrics}"
+
+    @property
     def pid(self) -> int:
         """The process id; 0 while there is none."""
         return 0 if self._process is None else self._process.pid

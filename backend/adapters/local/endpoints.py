@@ -25,6 +25,7 @@ from backend.adapters.triton.environment import locate
 from backend.adapters.triton.metrics import parse_metrics, read_page
 from backend.adapters.triton.server import HOST, Ports
 from backend.domain.capabilities import Unsupported
+from backend.domain.lifetimes import NO_LIMIT
 from backend.domain.prediction import Answer
 from backend.domain.promotion import STEPS
 from backend.domain.serving import Endpoint, EndpointMetrics, EndpointStatus, ServedModel, Stage
@@ -108,6 +109,8 @@ class LocalEndpoints:
                 report(step, StepStatus.COMPLETED, f"version {target.version} serves already")
             return self.describe(stage)
         checked = validate(folder, target, archive, report)
+        if folder.lifetime().taken_down_at or folder.lifetime().is_due(self._clock()):
+            folder.keep_lifetime(NO_LIMIT)
         with self._loading(folder):
             load_and_switch(
                 folder,
@@ -140,6 +143,7 @@ class LocalEndpoints:
             return
         with self._loading(folder):
             folder.want_nothing()
+            folder.keep_lifetime(NO_LIMIT)
             self.suspend(stage)
             folder.repository.remove()
             folder.say_nothing()

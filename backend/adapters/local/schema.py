@@ -185,3 +185,31 @@ hard_examples = Table(
     Column("pixels", Text, nullable=False),
     Column("strokes", Text, nullable=False),
 )
+traffic_samples = Table(
+    "traffic_samples",
+    metadata,
+    Column("stage", String(20), primary_key=True),
+    Column("at_s", Integer, primary_key=True),
+    Column("seconds", Float, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("p50_ms", Float),
+    Column("p95_ms", Float),
+    Column("p99_ms", Float),
+    Column("queue_ms", Float),
+    Column("compute_ms", Float),
+    Column("cpu", Float),
+    Column("memory", Float),
+)
+prediction_tallies = Table(
+    "prediction_tallies",
+    metadata,
+    Column("stage", String(20), primary_key=True),
+    Column("at_s", Integer, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("digits", Document, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("unsure", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+)

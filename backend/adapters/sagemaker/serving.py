@@ -9,10 +9,13 @@ from pathlib import Path
 from backend.adapters.sagemaker.artifacts import Artifacts
 from backend.adapters.sagemaker.audit import S3AuditLog
 from backend.adapters.sagemaker.deployments import S3Deployments
+from backend.adapters.sagemaker.endpoint_logs import CloudWatchServerLogs
+from backend.adapters.sagemaker.endpoint_traffic import CloudWatchTraffic
 from backend.adapters.sagemaker.endpoints import SageMakerEndpoints
 from backend.adapters.sagemaker.evaluations import S3Evaluations
 from backend.adapters.sagemaker.hard_examples import S3HardExamples
 from backend.adapters.sagemaker.images import triton_image
+from backend.adapters.sagemaker.lifetimes import S3Lifetimes
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.operation_store import S3OperationStore
 from backend.adapters.sagemaker.prices import Prices
@@ -21,6 +24,7 @@ from backend.adapters.sagemaker.registry import SageMakerRegistry
 from backend.adapters.sagemaker.scaling import SageMakerFleets
 from backend.adapters.sagemaker.serving_requests import Hosting, Shift
 from backend.adapters.sagemaker.session import Aws
+from backend.adapters.sagemaker.tallies import S3Tallies
 from backend.ports.probes import Probe
 
 
@@ -36,6 +40,10 @@ class ServingOnAws:
     operations: S3OperationStore
     examples: S3HardExamples
     evaluations: S3Evaluations
+    traffic: CloudWatchTraffic
+    tallies: S3Tallies
+    logs: CloudWatchServerLogs
+    lifetimes: S3Lifetimes
     probes: Sequence[Probe]
 
 
@@ -76,5 +84,9 @@ def serving_on_aws(
         operations=S3OperationStore(bucket),
         examples=S3HardExamples(bucket),
         evaluations=S3Evaluations(bucket),
+        traffic=CloudWatchTraffic(aws, instance_type=hosting.instance_type, suffix=suffix),
+        tallies=S3Tallies(bucket),
+        logs=CloudWatchServerLogs(aws, suffix=suffix),
+        lifetimes=S3Lifetimes(bucket, suffix=suffix),
         probes=serving_probes(aws, bucket, serving, hosting),
     )

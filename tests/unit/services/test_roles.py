@@ -20,8 +20,10 @@ from sqlalchemy import select
 from backend.adapters.local.database import Database
 from backend.adapters.local.schema import audit_events, metadata
 from backend.bootstrap import Backend
+from backend.domain.capabilities import Feature
 from backend.domain.identity import Actor, Role
 from backend.domain.jobs import JobStatus
+from backend.domain.lifetimes import Lifetime
 from backend.domain.loadtest import LoadPlan
 from backend.domain.prediction import HardExample, Prediction
 from backend.domain.registry import Approval
@@ -85,6 +87,9 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "Endpoints.suspend": (Role.OPERATOR, lambda b, a: b.endpoints.suspend(Stage.STAGING, actor=a)),
     "Endpoints.delete": (Role.OPERATOR, lambda b, a: b.endpoints.delete(Stage.STAGING, actor=a)),
     "Endpoints.delete prod": (Role.APPROVER, lambda b, a: b.endpoints.delete(Stage.PROD, actor=a)),
+    "LifetimeService.extend": (Role.OPERATOR, lambda b, a: b.expiry.extend(Stage.STAGING, 1, actor=a)),
+    "LifetimeService.lift": (Role.OPERATOR, lambda b, a: b.expiry.lift(Stage.STAGING, actor=a)),
+    "LifetimeService.take_down_due": (Role.OPERATOR, lambda b, a: _overdue(b).expiry.take_down_due(actor=a)),
     "Quickstart.start": (Role.APPROVER, lambda b, a: b.quickstart.start(actor=a, preset="fast")),
     "Quickstart.run": (Role.APPROVER, lambda b, a: b.quickstart.run("quickstart-1", actor=a, preset="fast")),
 }
@@ -103,6 +108,8 @@ READS: Final = {
     "Quickstart.latest",
     "Quickstart.next_id",
     "Doctor.examine",
+    "Watching.idle",
+    "Watching.answers",
     "Gates.declared",
     "Gates.look",
     "Gates.evaluate",
@@ -133,6 +140,10 @@ PORT_READS: Final = {
     "audit": {"list_events", "count", "words"},
     "examples": {"list_examples"},
     "evaluations": {"predictions", "evaluated", "data"},
+    "traffic": {"samples", "last_request", "source"},
+    "tallies": {"read"},
+    "server_logs": {"read", "sources"},
+    "lifetimes": {"read"},
 }
 """What pages and commands may do without a service."""
 OUTSIDE: Final = sorted(
@@ -144,6 +155,13 @@ OUTSIDE: Final = sorted(
 
 
 def _tell(*_: object) -> None: ...
+
+
+def _overdue(backend: Backend) -> Backend:
+    """Staging's time is over, on a platform that does not see to that by itself."""
+    backend.serving.unsupported = {Feature.TAKE_DOWN: "Nobody runs there."}
+    backend.lifetimes.keep(Stage.STAGING, Lifetime(until=NOON))
+    return backend
 
 
 def public_methods() -> set[str]:
