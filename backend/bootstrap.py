@@ -16,6 +16,7 @@ from backend.adapters.local.deployments import LocalDeployments
 from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.local.evaluations import LocalEvaluations
 from backend.adapters.local.evaluator import LocalEvaluator
+from backend.adapters.local.example_sets import LocalExampleSets
 from backend.adapters.local.gate_file import read_gates
 from backend.adapters.local.hard_examples import LocalHardExamples
 from backend.adapters.local.home import Home
@@ -44,6 +45,7 @@ from backend.ports.candidates import Candidates
 from backend.ports.deployments import DeploymentStore
 from backend.ports.evaluations import EvaluationStore
 from backend.ports.evaluator import ArchiveEvaluator
+from backend.ports.example_sets import ExampleSets
 from backend.ports.hard_examples import HardExamples
 from backend.ports.identity import Identity
 from backend.ports.load import LoadGenerator
@@ -61,6 +63,7 @@ from backend.services.doctor import Doctor
 from backend.services.endpoints import Endpoints
 from backend.services.evaluating import Evaluating
 from backend.services.evidence import EvidenceService
+from backend.services.example_sets import ExampleSetService
 from backend.services.gates import Declared, Gates
 from backend.services.guarding import Guard
 from backend.services.launching import Launching
@@ -71,6 +74,7 @@ from backend.services.quickstart import Quickstart
 from backend.services.registration import Registration
 from backend.services.run_sync import RunSync
 from backend.services.runs import Runs
+from backend.services.sampling import Sampling
 from backend.services.searching import Searching
 from backend.settings import ROOT, Settings
 
@@ -89,10 +93,12 @@ class Backend:
     operations: Operations
     audit: AuditLog
     examples: HardExamples
+    example_sets: ExampleSets
     runs: Runs
     run_sync: RunSync
     evaluations: EvaluationStore
     gates: Gates
+    labelling: ExampleSetService
     launching: Launching
     searching: Searching
     registration: Registration
@@ -102,6 +108,7 @@ class Backend:
     guard: Guard
     evidence: EvidenceService
     prediction: PredictionService
+    sampling: Sampling
     endpoints: Endpoints
     quickstart: Quickstart
     doctor: Doctor
@@ -202,15 +209,18 @@ def assemble(
     operation_store = LocalOperationStore(database)
     auditor = Auditor(audit, _now)
     runs = Runs(readers)
-    launching = Launching(training, examples, auditor, _now)
+    example_sets = LocalExampleSets(database, home)
+    labelling = ExampleSetService(examples, example_sets, auditor, _now)
+    launching = Launching(training, labelling, auditor, _now)
     registration = Registration(training, registry, evaluator, auditor)
     evaluations = LocalEvaluations(home)
-    gates = Gates(declared, registry, serving, deployments, evaluations, examples, _now)
+    gates = Gates(declared, registry, serving, deployments, evaluations, labelling, _now)
     evaluating = Evaluating(
         registry=registry,
         training=training,
         serving=serving,
-        examples=examples,
+        sets=labelling,
+        asked_by_gates=gates.example_sets,
         evaluator=evaluator,
         evaluations=evaluations,
         operations=operations,
@@ -238,14 +248,16 @@ def assemble(
         operations=operations,
         audit=audit,
         examples=examples,
+        example_sets=example_sets,
         runs=runs,
         run_sync=RunSync(
             runs=runs, uploads=uploads, processes=operations, store=operation_store, auditor=auditor, clock=_now
         ),
         evaluations=evaluations,
         gates=gates,
+        labelling=labelling,
         launching=launching,
-        searching=Searching(tuning, examples, auditor, _now),
+        searching=Searching(tuning, labelling, auditor, _now),
         registration=registration,
         evaluating=evaluating,
         comparing=Comparing(registry, evaluations),
@@ -253,6 +265,7 @@ def assemble(
         guard=Guard(serving, registry, promotion, audit, auditor),
         evidence=EvidenceService(promotion, deployments, registry, serving, audit, evaluations, _now),
         prediction=PredictionService(serving, registry, candidates, examples, auditor, _now),
+        sampling=Sampling(registry, serving, evaluations),
         endpoints=Endpoints(serving, load, auditor),
         quickstart=Quickstart(
             training=training,

@@ -1,4 +1,4 @@
-"""quickstart, promote, rollback, predict, hard-examples, doctor, stop."""
+"""quickstart, promote, rollback, predict, doctor, stop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from backend.bootstrap import Backend
 from backend.cli.documents import (
     Answer,
     deployment_document,
-    example_document,
     served_document,
     steps_document,
     table,
@@ -26,7 +25,6 @@ from backend.domain.promotion import Deployment, DeploymentPlan
 from backend.domain.serving import Stage
 from backend.domain.tuning import StopMode, TuningJob
 from backend.errors import InvalidInputError, NotFoundError, StageBusyError, WrongStateError
-from backend.services import labelled_drawings
 from backend.services.prediction import Pixels, seen_from_file
 
 _FILE_LIMIT_BYTES = 50_000_000
@@ -106,27 +104,6 @@ def predict(backend: Backend, options: Namespace) -> Answer:
         for path, prediction in predictions
     ]
     return documents, table(rows, ""), 0
-
-
-def list_examples(backend: Backend, options: Namespace) -> Answer:
-    documents = [example_document(example) for example in backend.examples.list_examples()]
-    return documents, table(documents, "No hard examples yet: correct a label on the Draw page."), 0
-
-
-def remove_example(backend: Backend, options: Namespace) -> Answer:
-    document = example_document(backend.prediction.remove_example(options.id, actor=backend.actor))
-    return document, f"{document['id']} removed: it was kept as a {document['label']}", 0
-
-
-def export_examples(backend: Backend, options: Namespace) -> Answer:
-    """Write the file that a training would be handed now."""
-    drawings = labelled_drawings.pack(backend.examples.list_examples())
-    try:
-        options.file.write_bytes(drawings.content)
-    except OSError as error:
-        raise InvalidInputError(f"'{options.file}' cannot be written: {error.strerror}.") from error
-    document = {"file": str(options.file), "examples": drawings.count, "sha256": drawings.sha256}
-    return document, f"{drawings.count} examples to {options.file}", 0
 
 
 def doctor(backend: Backend, options: Namespace) -> Answer:

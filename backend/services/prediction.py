@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextvars
 import hashlib
 import json
-from collections.abc import Sequence
+import queue
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -17,7 +20,7 @@ from backend.digits.strokes import parse_strokes, rasterise
 from backend.domain.identity import Actor, Role
 from backend.domain.prediction import Answer, FileAnswer, HardExample, Occlusion, Prediction
 from backend.domain.serving import Stage
-from backend.errors import InvalidInputError, WrongStateError
+from backend.errors import DigitsError, InvalidInputError, WrongStateError
 from backend.ports.candidates import Candidates
 from backend.ports.clock import Clock
 from backend.ports.hard_examples import HardExamples
@@ -73,6 +76,25 @@ class PredictionService:
     def predict(self, stage: Stage, seen: Pixels) -> Prediction:
         """What the stage says the picture is. Raises as `ServingPlatform.predict`."""
         return _predictions(self._serving.predict(stage, normalise(seen[np.newaxis])), stage)[0]
+
+    def answers(self, stages: Sequence[Stage], seen: Pixels) -> Iterator[tuple[Stage, Prediction | DigitsError]]:
+        """What each stage says, or why it does not, as the answers come: a stage that is slow holds up no other."""
+        came: queue.SimpleQueue[tuple[Stage, Prediction | BaseException]] = queue.SimpleQueue()
+
+        def ask(stage: Stage) -> None:
+            try:
+                came.put((stage, self.predict(stage, seen)))
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                came.put((stage, error))
+
+        for stage in stages:
+            # Each keeps the correlation id. Not a pool: a slow stage would take its threads away from the others.
+            threading.Thread(target=contextvars.copy_context().run, args=(ask, stage), daemon=True).start()
+        for _ in stages:
+            stage, answer = came.get()
+            if isinstance(answer, BaseException) and not isinstance(answer, DigitsError):
+                raise answer
+            yield stage, answer
 
     def try_candidate(self, number: int, seen: Pixels) -> Prediction:
         """What a version that need not serve says the picture is; no endpoint is asked.
