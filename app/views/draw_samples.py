@@ -25,7 +25,7 @@ PAGE: Final = 20
 _WORDS: Final = {
     Difficulty.EASY: "Easy",
     Difficulty.HARD: "Hard",
-    Difficulty.WRONG: "Read wrong",
+    Difficulty.WRONG: "Wrong",
 }
 
 
@@ -75,15 +75,11 @@ def _filter(samples: Samples) -> tuple[int | None, Difficulty | None]:
         )
         if not samples.judges:
             return digit, None
-        counts = {one: len(samples.places(digit, one)) for one in Difficulty}
-        word = st.segmented_control(
-            "Difficulty",
-            [one.value for one in Difficulty],
-            format_func=lambda value: f"{_WORDS[Difficulty(value)]} · {counts[Difficulty(value)]:,}",
-            key=DIFFICULTY,
-            bind="query-params",
-        )
-    return digit, Difficulty(word) if word else None
+        words = {_WORDS[one]: one for one in Difficulty}  # the address has the word that is shown
+        word = st.segmented_control("Difficulty", list(words), key=DIFFICULTY, bind="query-params")
+        counts = ", ".join(f"{len(samples.places(digit, one)):,} {one.value}" for one in Difficulty)
+        st.caption(f"{counts}.", width="content")
+    return digit, words[word] if word else None
 
 
 def _explained(samples: Samples) -> None:
@@ -96,7 +92,7 @@ def _explained(samples: Samples) -> None:
         return
     who = " and ".join(f"v{number}" for number in samples.judges)
     st.caption(
-        f"{len(data):,} images of {data.name}, as {who} read them: hard are the tenth of each digit's that "
+        f"{len(data):,} images of {data.name}, as {who} read them: wrong by one at least; hard are the tenth of each digit's that "
         f"{'they were' if len(samples.judges) > 1 else 'it was'} least sure of, though right."
     )
 
@@ -110,7 +106,7 @@ def _choice(samples: Samples, place: int) -> Choice:
         place=place,
         pixels=samples.data.pixels(place),
         text=f"{label} · {sure.split(' ')[0]}%" if difficulty is not Difficulty.EASY else str(label),
-        alt=f"A {label}, image {place}, {_WORDS[difficulty].lower()}: the true digit had {sure} at least",
+        alt=f"A {label}, image {place}, {'read wrong' if difficulty is Difficulty.WRONG else difficulty.value}: the true digit had {sure} at least",
         difficulty=difficulty.value,
     )
 

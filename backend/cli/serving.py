@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import time
 from argparse import Namespace
 from contextlib import suppress
 from pathlib import Path
-
-import numpy as np
 
 from backend.bootstrap import Backend
 from backend.cli.documents import (
@@ -25,7 +22,7 @@ from backend.domain.promotion import Deployment, DeploymentPlan
 from backend.domain.serving import Stage
 from backend.domain.tuning import StopMode, TuningJob
 from backend.errors import InvalidInputError, NotFoundError, StageBusyError, WrongStateError
-from backend.services.prediction import Pixels, seen_from_file
+from backend.services.prediction import Pixels, seen_from_file, seen_from_npy
 
 _FILE_LIMIT_BYTES = 50_000_000
 _STOP_SECONDS = 30
@@ -198,12 +195,7 @@ def _read(path: Path) -> Pixels:
         raise NotFoundError(f"No file '{path}'.") from None
     except OSError as error:
         raise InvalidInputError(f"'{path}' cannot be read: {error.strerror}.") from error
-    if path.suffix != ".npy":
-        return seen_from_file(content)
     try:
-        pixels: Pixels = np.load(io.BytesIO(content), allow_pickle=False)
-    except ValueError as error:
-        raise InvalidInputError(f"'{path}' is not an .npy file: {error}.") from error
-    if pixels.dtype != np.uint8 or pixels.shape != (28, 28):
-        raise InvalidInputError(f"'{path}' holds {pixels.dtype} {list(pixels.shape)}; expected uint8 [28, 28].")
-    return pixels
+        return seen_from_npy(content) if path.suffix == ".npy" else seen_from_file(content)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"'{path}': {error.message}", hint=error.hint) from error

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextvars
 import hashlib
+import io
 import json
 import queue
 import threading
+import tokenize
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -32,6 +34,8 @@ from backend.services.auditing import Auditor
 Pixels = npt.NDArray[np.uint8]
 """What a model sees before normalising: [28, 28], ink bright on black."""
 MOST_FILES: Final = 1_000
+_SIDE: Final = 28
+_NPY: Final = "Save what a model sees with np.save: uint8 [28, 28], ink bright."
 _TOGETHER: Final = 64
 """Images in one request: see `ServingPlatform.predict`."""
 
@@ -54,6 +58,26 @@ def seen_from_file(content: bytes) -> Pixels:
     except ValueError as error:
         raise InvalidInputError(str(error), hint="Use a PNG or JPEG picture of one digit.") from error
     return seen
+
+
+def seen_from_npy(content: bytes) -> Pixels:
+    """An .npy of uint8 [28, 28], taken as it is; raises `InvalidInputError` for anything else.
+
+    Its beginning is read first: NumPy itself makes room for whatever size a file claims, and opens archives too.
+    """
+    file = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, by_columns, dtype = read(file)
+    except (ValueError, EOFError, tokenize.TokenError) as error:  # the last for some headers, which it reads as Python
+        raise InvalidInputError(f"It is not an .npy file: {error}.", hint=_NPY) from error
+    if dtype != np.uint8 or shape != (_SIDE, _SIDE):
+        raise InvalidInputError(f"It holds {dtype} {list(shape)}; expected uint8 [28, 28].", hint=_NPY)
+    data = file.read()
+    if len(data) != _SIDE * _SIDE:
+        raise InvalidInputError(f"It has {len(data)} bytes of pixels; expected {_SIDE * _SIDE}.", hint=_NPY)
+    return np.frombuffer(data, np.uint8).reshape(_SIDE, _SIDE, order="F" if by_columns else "C")
 
 
 class PredictionService:
