@@ -91,9 +91,12 @@ def _explained(samples: Samples) -> None:
         )
         return
     who = " and ".join(f"v{number}" for number in samples.judges)
+    wrong, they = (
+        ("one at least read them so", "they were") if len(samples.judges) > 1 else ("it read them so", "it was")
+    )
     st.caption(
-        f"{len(data):,} images of {data.name}, as {who} read them: wrong by one at least; hard are the tenth of each digit's that "
-        f"{'they were' if len(samples.judges) > 1 else 'it was'} least sure of, though right."
+        f"{len(data):,} images of {data.name}, as {who} read them. Wrong: {wrong}. Hard: right, but in the tenth of "
+        f"each digit's images of which {they} least sure. Easy: the rest."
     )
 
 
@@ -102,11 +105,12 @@ def _choice(samples: Samples, place: int) -> Choice:
     if not samples.judges:
         return Choice(place=place, pixels=samples.data.pixels(place), text=str(label), alt=f"A {label}, image {place}")
     difficulty, sure = samples.difficulties[place], percent(samples.sure[place])
+    read = "read wrong" if difficulty is Difficulty.WRONG else difficulty.value
     return Choice(
         place=place,
         pixels=samples.data.pixels(place),
-        text=f"{label} · {sure.split(' ')[0]}%" if difficulty is not Difficulty.EASY else str(label),
-        alt=f"A {label}, image {place}, {'read wrong' if difficulty is Difficulty.WRONG else difficulty.value}: the true digit had {sure} at least",
+        text=str(label) if difficulty is Difficulty.EASY else f"{label} · {sure.replace(' ', '')}",
+        alt=f"A {label}, image {place}, {read}: the least that a version gave it is {sure}",
         difficulty=difficulty.value,
     )
 

@@ -54,7 +54,7 @@ def test_the_address_chooses_digit_and_difficulty(world: World, monkeypatch: pyt
     digit = samples.data.labels[samples.places(None, Difficulty.WRONG)[0]]
     wrong = samples.places(digit, Difficulty.WRONG)
     app = open_page("draw", sample_digit=str(digit), sample_difficulty="Wrong")
-    assert "200 images of mnist, as v1 read them: " in texts(app)
+    assert "200 images of mnist, as v1 read them. Wrong: it read them so." in texts(app)
     assert f"python -m backend samples --ask --digit {digit} --difficulty wrong" in texts(app)
     assert tuple(shown[-len(wrong) :]) == wrong[: draw_samples.PAGE]
     assert all(samples.data.labels[place] == digit for place in wrong)
