@@ -9,11 +9,20 @@ export default function ({ parentElement, data, setTriggerValue }) {
   }
   for (const made of picker.children) {
     made.setAttribute("aria-pressed", String(Number(made.dataset.place) === data.chosen))
-    made.onclick = () => setTriggerValue("picked", Number(made.dataset.place))
+    made.onclick = () => {
+      setTriggerValue("picked", Number(made.dataset.place))
+      show(data.shows)
+    }
   }
 }
 
-function button({ place, pixels, text, alt, difficulty }) {
+// What a choice is about may stand outside of what is seen, above or below.
+function show(selector) {
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches
+  document.querySelector(selector)?.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "nearest" })
+}
+
+function button({ place, pixels, text, note, alt, difficulty }) {
   const made = document.createElement("button")
   made.type = "button"
   made.dataset.place = place
@@ -23,7 +32,10 @@ function button({ place, pixels, text, alt, difficulty }) {
   const told = document.createElement("span")
   told.textContent = text
   told.setAttribute("aria-hidden", "true")
-  made.append(drawn(pixels), told)
+  const noted = document.createElement("small")
+  noted.textContent = note
+  noted.setAttribute("aria-hidden", "true")
+  made.append(drawn(pixels), told, noted)
   return made
 }
 

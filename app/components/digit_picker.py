@@ -25,32 +25,40 @@ _component = st.components.v2.component(
 class Choice:
     """A picture of 784 bytes (ink bright), what it is called by when it is picked, and its words.
 
-    `text` stands below it, `alt` says it to who cannot see it; `difficulty` (easy, hard, wrong or empty) colours it.
+    `text` stands below it, and `note` small below that; `alt` says it to who cannot see it; `difficulty` (easy, hard,
+    wrong or empty) colours the note.
     """
 
     place: int
     pixels: bytes
     text: str
     alt: str
+    note: str = ""
     difficulty: str = ""
 
 
-def digit_picker(choices: Sequence[Choice], *, chosen: int | None, key: str) -> int | None:
+def digit_picker(choices: Sequence[Choice], *, chosen: int | None, shows: str, key: str) -> int | None:
     """Show the pictures, `chosen` marked, and return the place of the one that was picked just now, else None.
+
+    After a pick the browser brings the element with the key `shows` into view, where the choice can be seen.
 
     What the browser sends is untrusted: a place that is not among `choices` is None too.
     """
-    shown = hashlib.sha256(repr([(choice.place, choice.text, choice.pixels) for choice in choices]).encode())
+    shown = hashlib.sha256(
+        repr([(choice.place, choice.text, choice.note, choice.pixels) for choice in choices]).encode()
+    )
     result = _component(
         key=key,
         data={
             "shown": shown.hexdigest(),
             "chosen": chosen,
+            "shows": f".st-key-{shows}",
             "pictures": [
                 {
                     "place": choice.place,
                     "pixels": base64.b64encode(choice.pixels).decode(),
                     "text": choice.text,
+                    "note": choice.note,
                     "alt": choice.alt,
                     "difficulty": choice.difficulty,
                 }

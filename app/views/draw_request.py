@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Sequence
 
+import numpy as np
 import streamlit as st
 
 from app.views.stage_card import TITLES
@@ -28,13 +30,19 @@ def request_fold(stages: Sequence[Endpoint], seen: Pixels | None) -> None:
         stage = st.segmented_control(
             "Ask", list(up), default=next(iter(up)), required=True, format_func=TITLES.__getitem__, key="request_stage"
         )
-        url = up[stage or next(iter(up))]
+        stage = stage or next(iter(up))
+        url = up[stage]
         st.caption(
             "It asks about the picture as the model sees it: pixels 0 to 1, ink bright. Copy it again after a change."
         )
-        curl, python = st.tabs(["curl", "Python"], key="draw_request_language")
+        curl, python, command = st.tabs(["curl", "Python", "Command line"], key="draw_request_language")
         curl.code(curl_request(url, seen), language="bash", wrap_lines=True, height=220)
         python.code(python_request(url, seen), language="python", wrap_lines=True, height=220)
+        with command:
+            st.code(f"python -m backend predict --stage {stage.value} digit.npy", language=None, wrap_lines=True)
+            st.download_button(
+                "digit.npy", as_npy(seen), "digit.npy", icon=":material/download:", help="What the model sees."
+            )
 
 
 def curl_request(url: str, seen: Pixels) -> str:
@@ -70,3 +78,10 @@ answer = json.load(urllib.request.urlopen(request))
 probabilities = answer["outputs"][0]["data"]
 print(answer["model_version"], max(range(10), key=probabilities.__getitem__), probabilities)
 """
+
+
+def as_npy(seen: Pixels) -> bytes:
+    """The picture as `predict` takes it."""
+    file = io.BytesIO()
+    np.save(file, seen)
+    return file.getvalue()

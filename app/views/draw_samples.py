@@ -46,6 +46,7 @@ def samples_card() -> None:
         picked = digit_picker(
             [_choice(samples, place) for place in places],
             chosen=int(chosen) if chosen.isdecimal() else None,
+            shows="card_canvas",
             key="draw_sample_picker",
         )
         command_line(_command(digit, difficulty))
@@ -109,7 +110,8 @@ def _choice(samples: Samples, place: int) -> Choice:
     return Choice(
         place=place,
         pixels=samples.data.pixels(place),
-        text=str(label) if difficulty is Difficulty.EASY else f"{label} · {sure.replace(' ', '')}",
+        text=str(label),
+        note=sure,
         alt=f"A {label}, image {place}, {read}: the least that a version gave it is {sure}",
         difficulty=difficulty.value,
     )

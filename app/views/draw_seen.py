@@ -32,7 +32,11 @@ def seen_card(seen: Pixels | None, strokes: list[Any], answer: Prediction | None
             digit_image(seen, alt="What the model sees: the digit in white on black, 28 by 28 pixels")
             with st.container(key="draw_correct"):
                 st.markdown("**What the model sees** · 28 × 28")
-                st.caption("Cropped, scaled and centred like the training images.")
+                st.caption(
+                    "As the data set has it, bent as you choose."
+                    if of_test_set
+                    else "Cropped, scaled and centred like the training images."
+                )
                 if of_test_set:
                     st.caption("It belongs to a test set, so it is not offered as a hard example to train on.")
                 elif answer is not None:

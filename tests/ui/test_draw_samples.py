@@ -15,9 +15,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.views import draw_samples
-from app.views.draw_request import curl_request, python_request
+from app.views.draw_request import as_npy, curl_request, python_request
 from backend.domain.samples import Difficulty
-from backend.services.prediction import seen_from_strokes
+from backend.services.prediction import seen_from_npy, seen_from_strokes
 from backend.services.sampling import known_images
 from tests.fakes.backend import World
 from tests.ui.conftest import open_page, texts
@@ -111,6 +111,10 @@ class TestCopying:
             assert (tensor["name"], tensor["datatype"], tensor["shape"]) == ("input_1", "FP32", [1, 28, 28, 1])
             pixels = np.rint(np.array(tensor["data"]) * 255).astype(np.uint8).reshape(28, 28)
             assert np.array_equal(pixels, seen)
+
+    def test_the_picture_is_there_as_the_command_line_takes_it(self) -> None:
+        seen = seen_from_strokes(ONE)
+        assert np.array_equal(seen_from_npy(as_npy(seen)), seen)
 
     def test_nothing_of_it_is_made_while_the_fold_is_closed(self, world: World) -> None:
         serving_both(world)
