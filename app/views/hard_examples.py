@@ -42,7 +42,7 @@ def hard_examples_card() -> None:
             "records which set it saw."
         )
         _gallery(examples[:SHOWN])
-        with st.container(horizontal=True, gap="small"):
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             st.download_button(
                 "Download all",
                 drawings.content,

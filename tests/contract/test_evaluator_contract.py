@@ -62,6 +62,15 @@ def test_every_image_is_answered_in_order_and_named_by_its_bytes(evaluator: Arch
     assert measured.performance.file_bytes == len(template_model(1.0))
 
 
+def test_several_sets_of_labelled_drawings_are_tried_in_their_order(
+    evaluator: ArchiveEvaluator, tmp_path: Path
+) -> None:
+    sets = [images(f"set-{seed}", 10 + seed, noise=0.0, seed=seed) for seed in range(12)]
+    tried = run(evaluator, good_archive(tmp_path / "model.tar.gz"), hard=sets).tried
+    hard = [one.data for one in tried if one.kind is DataKind.HARD_EXAMPLES]
+    assert [(data.name, data.sha256) for data in hard] == [(data.name, data.sha256) for data in sets]
+
+
 def test_the_archive_says_what_it_says_and_not_what_the_labels_say(evaluator: ArchiveEvaluator, tmp_path: Path) -> None:
     archive = write_archive(tmp_path / "model.tar.gz", onnx=constant_model(7))
     test = run(evaluator, archive).tried[0]
