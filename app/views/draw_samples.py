@@ -7,7 +7,6 @@ from typing import Final
 import streamlit as st
 
 from app import queries, theme
-from app.comparison_queries import evaluated
 from app.components.command_line import command_line
 from app.components.digit_picker import Choice, digit_picker
 from app.components.probability_bars import percent
@@ -57,9 +56,10 @@ def samples_card() -> None:
 
 
 def _known() -> tuple[object, ...]:
-    """All that the samples depend on: what serves, and what was run on what."""
+    """All that the samples depend on: what serves, and when which version was run; no file is opened for it."""
     served = [queries.endpoint(stage).current for stage in Stage]
-    return (*served, *((version.version, *evaluated(version.sha256)) for version in queries.versions()))
+    runs = ((one.version, one.evaluation.measured_at if one.evaluation else None) for one in queries.versions())
+    return (*served, *runs)
 
 
 # A resource, because nobody changes it: a copy of 10,000 images at every rerun would cost more than reading them.
