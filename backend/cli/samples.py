@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,10 +12,15 @@ from backend.cli.documents import Answer, Document, table
 from backend.domain.prediction import Prediction
 from backend.domain.samples import Difficulty, Samples
 from backend.domain.serving import Stage
+from backend.errors import InvalidInputError
+
+MOST: Final = 10_000
 
 
 def samples(backend: Backend, options: Namespace) -> Answer:
     """The first so many; with `--ask`, each as a drawing would be: of every stage that serves."""
+    if not 1 <= options.count <= MOST:
+        raise InvalidInputError(f"--count is {options.count}; expected 1 to {MOST:,}.")
     found = backend.sampling.samples()
     places = found.places(options.digit, Difficulty(options.difficulty) if options.difficulty else None)
     stages = [stage for stage in Stage if backend.serving.describe(stage).wanted is not None] if options.ask else []

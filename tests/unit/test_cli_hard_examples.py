@@ -72,3 +72,4 @@ def test_samples_are_asked_and_judged(world: World, capsys: pytest.CaptureFixtur
         assert (asked["right"], asked["version"]) == (False, 1)
         assert asked["label"] != one["label"]
     assert "prod" not in wrong[0]["asked"]
+    assert run(capsys, "samples", "--count", "0")[0] == 2
