@@ -27,6 +27,7 @@ check: setup-test  ## format, lint, types, layers
 
 bench: setup-test  ## measure, side by side; writes docs/benchmarks.md
 	@$(PY) -m tests.bench.first_light
+	@$(PY) -m tests.bench.drawing
 	@$(PY) -m tests.bench.training
 	@$(PY) -m tests.bench.tuning
 	@$(PY) -m tests.bench.precision
@@ -44,6 +45,7 @@ campaign: setup-test  ## the long proofs; writes docs/reliability.md
 	@$(PY) -m tests.campaign.killed_processes
 	@$(PY) -m tests.campaign.killed_beginnings
 	@$(PY) -m tests.campaign.killed_everything
+	@$(PY) -m tests.campaign.drawn_for_hours
 
 screenshots: setup-test  ## remake the pictures in docs/images
 	@$(PY) -m tests.bench.screenshots

@@ -35,6 +35,7 @@ from backend.ports.candidates import Candidates
 from backend.ports.deployments import DeploymentStore
 from backend.ports.evaluations import EvaluationStore
 from backend.ports.evaluator import ArchiveEvaluator
+from backend.ports.example_sets import ExampleSets
 from backend.ports.fleets import Fleets
 from backend.ports.hard_examples import HardExamples
 from backend.ports.identity import Identity
@@ -54,6 +55,7 @@ from backend.services.doctor import Doctor
 from backend.services.endpoints import Endpoints
 from backend.services.evaluating import Evaluating
 from backend.services.evidence import EvidenceService
+from backend.services.example_sets import ExampleSetService
 from backend.services.fleets import FleetService
 from backend.services.gates import Declared, Gates
 from backend.services.guarding import Guard
@@ -66,6 +68,7 @@ from backend.services.quickstart import Quickstart
 from backend.services.registration import Registration
 from backend.services.run_sync import RunSync
 from backend.services.runs import Runs
+from backend.services.sampling import Sampling
 from backend.services.searching import Searching
 from backend.services.watching import Watching
 from backend.settings import ROOT, Settings
@@ -89,10 +92,12 @@ class Backend:
     examples: HardExamples
     scales: Fleets
     fleets: FleetService
+    example_sets: ExampleSets
     runs: Runs
     run_sync: RunSync
     evaluations: EvaluationStore
     gates: Gates
+    labelling: ExampleSetService
     launching: Launching
     searching: Searching
     registration: Registration
@@ -102,6 +107,7 @@ class Backend:
     guard: Guard
     evidence: EvidenceService
     prediction: PredictionService
+    sampling: Sampling
     endpoints: Endpoints
     traffic: Traffic
     tallies: Tallies
@@ -218,15 +224,17 @@ def assemble(
     operations = LocalOperations(home, environment=environment)
     auditor = Auditor(audit, _now)
     runs = Runs(readers)
-    launching = Launching(training, examples, auditor, _now)
+    labelling = ExampleSetService(examples, stores.example_sets, auditor, _now)
+    launching = Launching(training, labelling, auditor, _now)
     registration = Registration(training, registry, evaluator, auditor)
     evaluations = stores.evaluations
-    gates = Gates(declared, registry, serving, deployments, evaluations, examples, _now)
+    gates = Gates(declared, registry, serving, deployments, evaluations, labelling, _now)
     evaluating = Evaluating(
         registry=registry,
         training=training,
         serving=serving,
-        examples=examples,
+        sets=labelling,
+        asked_by_gates=gates.example_sets,
         evaluator=evaluator,
         evaluations=evaluations,
         operations=operations,
@@ -256,14 +264,16 @@ def assemble(
         examples=examples,
         scales=fleets,
         fleets=FleetService(fleets, serving, auditor),
+        example_sets=stores.example_sets,
         runs=runs,
         run_sync=RunSync(
             runs=runs, uploads=uploads, processes=operations, store=stores.operations, auditor=auditor, clock=_now
         ),
         evaluations=evaluations,
         gates=gates,
+        labelling=labelling,
         launching=launching,
-        searching=Searching(tuning, examples, auditor, _now),
+        searching=Searching(tuning, labelling, auditor, _now),
         registration=registration,
         evaluating=evaluating,
         comparing=Comparing(registry, evaluations),
@@ -271,6 +281,7 @@ def assemble(
         guard=Guard(serving, registry, promotion, audit, auditor),
         evidence=EvidenceService(promotion, deployments, registry, serving, audit, evaluations, _now),
         prediction=PredictionService(serving, registry, candidates, examples, upkeep.tallies, auditor, _now),
+        sampling=Sampling(registry, serving, evaluations),
         endpoints=Endpoints(serving, load, upkeep.tallies, auditor, _now),
         traffic=upkeep.traffic,
         tallies=upkeep.tallies,

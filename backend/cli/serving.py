@@ -1,21 +1,17 @@
-"""quickstart, promote, rollback, predict, hard-examples, doctor, stop."""
+"""quickstart, promote, rollback, predict, doctor, stop."""
 
 from __future__ import annotations
 
-import io
 import time
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
-
 from backend.bootstrap import Backend
 from backend.cli.documents import (
     Answer,
     deployment_document,
-    example_document,
     served_document,
     steps_document,
     table,
@@ -28,8 +24,7 @@ from backend.domain.promotion import Deployment, DeploymentPlan
 from backend.domain.serving import Stage
 from backend.domain.tuning import StopMode, TuningJob
 from backend.errors import InvalidInputError, NotFoundError, StageBusyError, WrongStateError
-from backend.services import labelled_drawings
-from backend.services.prediction import Pixels, seen_from_file
+from backend.services.prediction import Pixels, seen_from_file, seen_from_npy
 
 _FILE_LIMIT_BYTES = 50_000_000
 _STOP_SECONDS = 30
@@ -108,27 +103,6 @@ def predict(backend: Backend, options: Namespace) -> Answer:
         for path, prediction in predictions
     ]
     return documents, table(rows, ""), 0
-
-
-def list_examples(backend: Backend, options: Namespace) -> Answer:
-    documents = [example_document(example) for example in backend.examples.list_examples()]
-    return documents, table(documents, "No hard examples yet: correct a label on the Draw page."), 0
-
-
-def remove_example(backend: Backend, options: Namespace) -> Answer:
-    document = example_document(backend.prediction.remove_example(options.id, actor=backend.actor))
-    return document, f"{document['id']} removed: it was kept as a {document['label']}", 0
-
-
-def export_examples(backend: Backend, options: Namespace) -> Answer:
-    """Write the file that a training would be handed now."""
-    drawings = labelled_drawings.pack(backend.examples.list_examples())
-    try:
-        options.file.write_bytes(drawings.content)
-    except OSError as error:
-        raise InvalidInputError(f"'{options.file}' cannot be written: {error.strerror}.") from error
-    document = {"file": str(options.file), "examples": drawings.count, "sha256": drawings.sha256}
-    return document, f"{drawings.count} examples to {options.file}", 0
 
 
 def doctor(backend: Backend, options: Namespace) -> Answer:
@@ -250,12 +224,7 @@ def _read(path: Path) -> Pixels:
         raise NotFoundError(f"No file '{path}'.") from None
     except OSError as error:
         raise InvalidInputError(f"'{path}' cannot be read: {error.strerror}.") from error
-    if path.suffix != ".npy":
-        return seen_from_file(content)
     try:
-        pixels: Pixels = np.load(io.BytesIO(content), allow_pickle=False)
-    except ValueError as error:
-        raise InvalidInputError(f"'{path}' is not an .npy file: {error}.") from error
-    if pixels.dtype != np.uint8 or pixels.shape != (28, 28):
-        raise InvalidInputError(f"'{path}' holds {pixels.dtype} {list(pixels.shape)}; expected uint8 [28, 28].")
-    return pixels
+        return seen_from_npy(content) if path.suffix == ".npy" else seen_from_file(content)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"'{path}': {error.message}", hint=error.hint) from error

@@ -16,9 +16,9 @@ from backend.errors import NotFoundError
 from backend.ports.clock import Clock
 from backend.ports.deployments import DeploymentStore
 from backend.ports.evaluations import EvaluationStore
-from backend.ports.hard_examples import HardExamples
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
+from backend.services.example_sets import ExampleSetService
 from backend.services.gate_comparisons import Comparisons
 from backend.services.staging_look import look_at_staging
 
@@ -36,7 +36,7 @@ class Gates:
         serving: ServingPlatform,
         deployments: DeploymentStore,
         evaluations: EvaluationStore,
-        examples: HardExamples,
+        sets: ExampleSetService,
         clock: Clock,
     ) -> None:
         self._declared = declared
@@ -44,12 +44,16 @@ class Gates:
         self._serving = serving
         self._deployments = deployments
         self._evaluations = evaluations
-        self._examples = examples
+        self._sets = sets
         self._clock = clock
 
     def declared(self, stage: Stage) -> Sequence[Gate]:
         """The stage's gates in their order. Raises `InvalidInputError` that names the line of a malformed file."""
         return self._declared()[stage]
+
+    def example_sets(self) -> Sequence[str]:
+        """The sets of labelled drawings that gates name. Raises as `declared`."""
+        return sorted({gate.examples for gates in self._declared().values() for gate in gates if gate.examples})
 
     def look(self, target: ServedModel) -> StagingLook:
         """Ask staging about known digits now; takes a second."""
@@ -72,7 +76,7 @@ class _Asking:
         self._gates = gates
         self._plan = plan
         self._look_at = look
-        self._comparisons = Comparisons(plan, gates._evaluations, gates._examples)
+        self._comparisons = Comparisons(plan, gates._evaluations, gates._sets)
 
     def said(self, gate: Gate) -> GateResult:
         version, target = self._plan.version, self._plan.target

@@ -11,6 +11,7 @@ from backend.adapters.local.deployments import LocalDeployments
 from backend.adapters.local.endpoint_logs import LocalServerLogs
 from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.local.evaluations import LocalEvaluations
+from backend.adapters.local.example_sets import LocalExampleSets
 from backend.adapters.local.fleets import LocalFleets
 from backend.adapters.local.hard_examples import LocalHardExamples
 from backend.adapters.local.home import Home
@@ -68,6 +69,7 @@ def local_stores(home: Home, database: Database) -> Stores:
         deployments=LocalDeployments(database),
         audit=LocalAuditLog(database),
         examples=LocalHardExamples(database),
+        example_sets=LocalExampleSets(database, home),
         operations=LocalOperationStore(database),
         evaluations=LocalEvaluations(home),
     )

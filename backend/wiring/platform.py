@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from backend.ports.audit import AuditLog
 from backend.ports.deployments import DeploymentStore
 from backend.ports.evaluations import EvaluationStore
+from backend.ports.example_sets import ExampleSets
 from backend.ports.fleets import Fleets
 from backend.ports.hard_examples import HardExamples
 from backend.ports.operations import OperationStore
@@ -27,6 +28,7 @@ class Stores:
     deployments: DeploymentStore
     audit: AuditLog
     examples: HardExamples
+    example_sets: ExampleSets
     operations: OperationStore
     evaluations: EvaluationStore
 

@@ -17,7 +17,12 @@ from backend.adapters.sagemaker.spawn import start_launcher
 from backend.adapters.sagemaker.training import SageMakerTraining
 from backend.adapters.sagemaker.tuning import SageMakerTuning
 from backend.adapters.sagemaker.watched import WatchedDeployments, WatchedFleets, WatchedRegistry, WatchedServing
-from backend.adapters.sagemaker.watched_records import WatchedAudit, WatchedEvaluations, WatchedExamples
+from backend.adapters.sagemaker.watched_records import (
+    WatchedAudit,
+    WatchedEvaluations,
+    WatchedExamples,
+    WatchedExampleSets,
+)
 from backend.adapters.sagemaker.watched_upkeep import (
     WatchedLifetimes,
     WatchedServerLogs,
@@ -66,6 +71,7 @@ def _stores(made: ServingOnAws) -> Stores:
         deployments=made.deployments,
         audit=made.audit,
         examples=made.examples,
+        example_sets=made.example_sets,
         operations=made.operations,
         evaluations=made.evaluations,
     )
@@ -77,6 +83,7 @@ def _watched_stores(made: ServingOnAws) -> Stores:
         deployments=WatchedDeployments(made.deployments),
         audit=WatchedAudit(made.audit),
         examples=WatchedExamples(made.examples),
+        example_sets=WatchedExampleSets(made.example_sets),
         operations=made.operations,
         evaluations=WatchedEvaluations(made.evaluations),
     )

@@ -81,4 +81,10 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         version INTEGER NOT NULL, digits TEXT NOT NULL, confidence FLOAT NOT NULL, unsure INTEGER NOT NULL,
         failed INTEGER NOT NULL, PRIMARY KEY (stage, at_s, version))""",
     ),
+    (
+        """CREATE TABLE hard_example_sets (sha256 VARCHAR(64) PRIMARY KEY, name VARCHAR(40) NOT NULL,
+        n INTEGER NOT NULL, at VARCHAR(32) NOT NULL, kept_by VARCHAR(200) NOT NULL, comment TEXT NOT NULL,
+        CONSTRAINT hard_example_sets_name UNIQUE (name))""",
+        *never_changed("hard_example_sets", key="sha256"),
+    ),
 )

@@ -213,3 +213,14 @@ prediction_tallies = Table(
     Column("unsure", Integer, nullable=False),
     Column("failed", Integer, nullable=False),
 )
+hard_example_sets = Table(
+    "hard_example_sets",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("name", String(40), nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("kept_by", String(200), key="by", nullable=False),
+    Column("comment", Text, nullable=False),
+    UniqueConstraint("name", name="hard_example_sets_name"),
+)

@@ -13,6 +13,7 @@ from backend.adapters.sagemaker.endpoint_logs import CloudWatchServerLogs
 from backend.adapters.sagemaker.endpoint_traffic import CloudWatchTraffic
 from backend.adapters.sagemaker.endpoints import SageMakerEndpoints
 from backend.adapters.sagemaker.evaluations import S3Evaluations
+from backend.adapters.sagemaker.example_sets import S3ExampleSets
 from backend.adapters.sagemaker.hard_examples import S3HardExamples
 from backend.adapters.sagemaker.images import triton_image
 from backend.adapters.sagemaker.lifetimes import S3Lifetimes
@@ -39,6 +40,7 @@ class ServingOnAws:
     audit: S3AuditLog
     operations: S3OperationStore
     examples: S3HardExamples
+    example_sets: S3ExampleSets
     evaluations: S3Evaluations
     traffic: CloudWatchTraffic
     tallies: S3Tallies
@@ -83,6 +85,7 @@ def serving_on_aws(
         audit=S3AuditLog(bucket),
         operations=S3OperationStore(bucket),
         examples=S3HardExamples(bucket),
+        example_sets=S3ExampleSets(bucket),
         evaluations=S3Evaluations(bucket),
         traffic=CloudWatchTraffic(aws, instance_type=hosting.instance_type, suffix=suffix),
         tallies=S3Tallies(bucket),
