@@ -12,7 +12,7 @@ from backend.domain.gates import Gate, GateName, GateResult, StagingLook
 from backend.domain.predictions import DataKind
 from backend.domain.promotion import DeploymentPlan
 from backend.domain.serving import ServedModel, Stage
-from backend.errors import NotFoundError
+from backend.errors import NotFoundError, StoreError
 from backend.ports.clock import Clock
 from backend.ports.deployments import DeploymentStore
 from backend.ports.evaluations import EvaluationStore
@@ -103,7 +103,7 @@ class _Asking:
         try:
             with self._gates._registry.fetch_archive(version).open("rb") as archive:
                 return verdicts.digest(version, hashlib.file_digest(archive, "sha256").hexdigest())
-        except (NotFoundError, OSError) as error:
+        except (NotFoundError, StoreError, OSError) as error:
             return verdicts.unreadable(version, str(error))
 
     def _recall(self) -> Sequence[float] | None:

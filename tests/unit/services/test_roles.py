@@ -27,6 +27,7 @@ from backend.domain.lifetimes import Lifetime
 from backend.domain.loadtest import LoadPlan
 from backend.domain.prediction import HardExample, Prediction
 from backend.domain.registry import Approval
+from backend.domain.scaling import Autoscaling
 from backend.domain.serving import Stage
 from backend.domain.tuning import StopMode
 from backend.errors import PermissionDeniedError
@@ -89,6 +90,16 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "Endpoints.suspend": (Role.OPERATOR, lambda b, a: b.endpoints.suspend(Stage.STAGING, actor=a)),
     "Endpoints.delete": (Role.OPERATOR, lambda b, a: b.endpoints.delete(Stage.STAGING, actor=a)),
     "Endpoints.delete prod": (Role.APPROVER, lambda b, a: b.endpoints.delete(Stage.PROD, actor=a)),
+    "FleetService.scale": (Role.OPERATOR, lambda b, a: b.fleets.scale(Stage.STAGING, 2, actor=a)),
+    "FleetService.scale prod": (Role.APPROVER, lambda b, a: b.fleets.scale(Stage.PROD, 2, actor=a)),
+    "FleetService.scale_automatically": (
+        Role.OPERATOR,
+        lambda b, a: b.fleets.scale_automatically(
+            Stage.STAGING, Autoscaling(minimum=1, maximum=2, per_minute=100), actor=a
+        ),
+    ),
+    "FleetService.scale_by_hand": (Role.OPERATOR, lambda b, a: b.fleets.scale_by_hand(Stage.STAGING, actor=a)),
+    "FleetService.watch": (Role.OPERATOR, lambda b, a: b.fleets.watch(Stage.STAGING, actor=a)),
     "LifetimeService.extend": (Role.OPERATOR, lambda b, a: b.expiry.extend(Stage.STAGING, 1, actor=a)),
     "LifetimeService.lift": (Role.OPERATOR, lambda b, a: b.expiry.lift(Stage.STAGING, actor=a)),
     "LifetimeService.take_down_due": (Role.OPERATOR, lambda b, a: _overdue(b).expiry.take_down_due(actor=a)),
@@ -137,10 +148,13 @@ READS: Final = {
     *(f"Runs.{name}" for name, _ in inspect.getmembers(Runs, inspect.isfunction) if not name.startswith("_")),
 }
 PORT_READS: Final = {
-    "training": {"describe", "list_jobs", "read_log", "metric_points", "fetch_archive", "fetch_output"},
-    "tuning": {"describe", "list_jobs", "read_log", "importance"},
+    "training": {
+        *("describe", "list_jobs", "read_log", "metric_points", "fetch_archive", "fetch_output"),
+        *("freshness", "unsupported"),
+    },
+    "tuning": {"describe", "list_jobs", "read_log", "importance", "unsupported"},
     "registry": {"get", "list_versions", "decisions", "fetch_archive"},
-    "serving": {"describe", "measure", "hourly_cost"},
+    "serving": {"describe", "measure", "hourly_cost", "unsupported"},
     "deployments": {"get", "history"},
     # Started is a command, and that one asks for the role.
     "operations": {"start", "is_running", "running", "answer", "output"},
