@@ -34,7 +34,6 @@ from tests.bench.serving_programs import Running, triton_at
 from tests.bench.serving_race import HEADINGS, Measured, balanced_archive, one_digit, race
 
 START_SECONDS: Final = 20.0
-SIZES: Final = [8, 16, 32]
 
 
 @dataclass(frozen=True)
@@ -63,22 +62,16 @@ def _threads(count: int) -> Mapping[str, Any]:
 
 CHOICES: Final = (
     Choice("**as it is served**"),
-    Choice("no batching", {"dynamic_batching": None}),
-    Choice("batches of 8, 16 or 32 preferred", _batching(0, SIZES)),
-    Choice("the same, waiting up to 0.1 ms", _batching(100, SIZES)),
-    Choice("waiting up to 0.5 ms", _batching(500)),
+    Choice("batches as large as the queue", _batching(0)),
+    Choice("batches of 8 preferred", _batching(0, [8])),
+    Choice("batches of 8, 16 or 32 preferred", _batching(0, [8, 16, 32])),
+    Choice("waiting up to 0.1 ms for them", _batching(100, [8, 16, 32])),
+    Choice("no batches", {"dynamic_batching": None}),
     Choice("1 copy of the model", _copies(1)),
     Choice("3 copies", _copies(3)),
     Choice("2 threads for each run", _threads(2)),
-    Choice("1 thread for HTTP (of 8)", options=["--http-thread-count=1"]),
-    Choice("2 threads for HTTP", options=["--http-thread-count=2"]),
+    Choice("2 threads for HTTP (of 8)", options=["--http-thread-count=2"]),
     Choice("no quantiles of the latency counted", without="--metrics-config"),
-    Choice(
-        "the same, 2 threads for HTTP, sizes preferred",
-        _batching(0, SIZES),
-        options=["--http-thread-count=2"],
-        without="--metrics-config",
-    ),
 )
 
 
