@@ -17,8 +17,6 @@ import pytest
 from backend.adapters.local.endpoint_folder import EndpointFolder
 from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.triton.canary import canary_images
-from backend.adapters.triton.load import TritonLoad
-from backend.domain.loadtest import LoadPlan
 from backend.domain.serving import Endpoint, EndpointStatus, ServedModel, Stage
 from backend.errors import DigitsError, EndpointUnavailableError
 from tests.contract import archives
@@ -79,29 +77,27 @@ def test_a_killed_server_is_replaced(served: Served) -> None:
     assert served.describe().served == served.target
 
 
-def test_no_stub_outlives_a_server_that_was_killed_under_load(served: Served) -> None:
-    # More than half of the stubs would: the server dies with the lock of their queue.
-    url, plan = served.describe().url, LoadPlan(concurrency=16, seconds=2)
-    with ThreadPoolExecutor(1) as aside:
-        asking = aside.submit(TritonLoad().closed_loop, url, plan, lambda *_: None)
-        for _ in range(3):
-            time.sleep(0.5)
-            old = served.server
-            os.kill(old, signal.SIGKILL)
-            wait_until(lambda old=old: served.server not in (0, old) and served.answers(), 12)
-        asking.result()
+def hang_a_stub(served: Served) -> int:
+    """Under load every few stubs hang when the server is killed, for it had the lock of their queue; here one must."""
     wait_until(lambda: len(children_of(served.server)) == 2, 5)
-    assert set(stubs_of(served.folder)) == set(children_of(served.server))
+    stub = children_of(served.server)[0]
+    os.kill(stub, signal.SIGSTOP)
+    return stub
+
+
+def test_a_stub_that_outlives_its_killed_server_is_ended_with_the_next_start(served: Served) -> None:
+    old, stub = served.server, hang_a_stub(served)
+    os.kill(old, signal.SIGKILL)
+    wait_until(lambda: served.server not in (0, old) and served.answers(4), 8)
+    assert not alive(stub)
+    assert len(children_of(served.server)) == 2
 
 
 def test_a_stage_that_is_deleted_after_its_runner_was_killed_leaves_no_stub(served: Served) -> None:
-    url, plan = served.describe().url, LoadPlan(concurrency=16, seconds=1)
-    with ThreadPoolExecutor(1) as aside:
-        aside.submit(TritonLoad().closed_loop, url, plan, lambda *_: None)
-        time.sleep(0.5)
-        os.kill(served.runner, signal.SIGKILL)
+    stub = hang_a_stub(served)
+    os.kill(served.runner, signal.SIGKILL)
     served.endpoints.delete(STAGE)
-    wait_until(lambda: stubs_of(served.folder) == [], 2)
+    assert not alive(stub)
 
 
 def test_a_killed_stub_is_healed_without_a_new_server(served: Served) -> None:
@@ -218,19 +214,6 @@ def children_of(pid: int) -> list[int]:
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         found += [int(child) for child in task.read_text().split() if alive(int(child))]
     return found
-
-
-def stubs_of(folder: EndpointFolder) -> list[int]:
-    """Live stubs, of whatever server, that were started for the stage."""
-    program = str(folder.backends).encode()
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if (entry / "cmdline").read_bytes().startswith(program):
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return [pid for pid in found if alive(pid)]
 
 
 def processes_below(home: Path) -> list[int]:
