@@ -19,7 +19,16 @@ from backend.adapters.triton.archive import read_archive
 from backend.digits.performance import open_session
 from tests.bench.report import ROOT, write_table
 from tests.bench.serving_programs import FASTAPI, OURS, ours, peers
-from tests.bench.serving_race import CONCURRENCIES, FLOOR, HEADINGS, Measured, balanced_archive, one_digit, race
+from tests.bench.serving_race import (
+    CONCURRENCIES,
+    CPU_HEADING,
+    FLOOR,
+    HEADINGS,
+    Measured,
+    balanced_archive,
+    one_digit,
+    race,
+)
 
 SERVING_ENV: Final = ROOT / ".venv-serving"
 OVER_FLOOR_MS: Final = 0.45
@@ -43,19 +52,20 @@ def main() -> None:
             missing[peer.name] = f"could not be installed: {error.stderr.strip().splitlines()[-1][:200]}"
     measured = side_by_side(archive, options.rounds, options.seconds, missing)
     rows = [
-        [name, versions.get(name, ""), one.asked, *one.cells(), str(one.failed)] for name, one in measured.items()
-    ] + [[name, "", why, *("" for _ in CONCURRENCIES), ""] for name, why in missing.items()]
+        [name, versions.get(name, ""), one.asked, *one.cells(), one.cpu_cell(), str(one.failed)]
+        for name, one in measured.items()
+    ] + [[name, "", why, *("" for _ in CONCURRENCIES), "", ""] for name, why in missing.items()]
     write_table(
         "Serving: ours beside other servers",
-        ["server", "version", "asked in", *HEADINGS, "failed"],
+        ["server", "version", "asked in", *HEADINGS, CPU_HEADING, "failed"],
         rows,
         note=f"p50 / p99, answers per second: medians of {options.rounds} rounds, {options.seconds:g} s for each "
-        "figure, in which the servers took turns and who had no turn stood still. One file, of the preset balanced; "
-        "one image a request; one client, HTTP with keep-alive, on the same cores. Ours is the endpoint as a promotion "
-        "leaves it. Of the others one worker, as each starts by default; FastAPI also with two, as many as our "
-        "endpoint has copies of the model; MLServer without further processes, BentoML with its adaptive batching; no "
-        "access logs. Each one's answer was compared with ONNX Runtime's beforehand. gRPC is left out: a client in "
-        "Python alone takes longer for it.",
+        "figure, in which the servers took turns (Ray stood still between its own: idle it takes a tenth of a core). "
+        "One file, of the preset balanced; one image a request; one client, HTTP with keep-alive, on the same cores. "
+        "Ours is the endpoint as a promotion leaves it. Of the others one worker, as each starts by default; FastAPI "
+        "also with two, as many as our endpoint has copies of the model; MLServer without further processes, BentoML "
+        "with its adaptive batching, which after a busy time makes a lone request wait; no access logs. Each one's "
+        "answer was compared with ONNX Runtime's beforehand. gRPC is left out: a client in Python takes longer for it.",
     )
     write_table("Serving: goals", ["what", "goal", "measured", "met"], goals(measured))
 

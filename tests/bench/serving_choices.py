@@ -31,7 +31,7 @@ from backend.errors import EndpointUnavailableError
 from tests.bench.report import write_table
 from tests.bench.serving import SERVING_ENV
 from tests.bench.serving_programs import Running, triton_at
-from tests.bench.serving_race import HEADINGS, Measured, balanced_archive, one_digit, race
+from tests.bench.serving_race import CPU_HEADING, HEADINGS, Measured, balanced_archive, one_digit, race
 
 START_SECONDS: Final = 20.0
 
@@ -94,7 +94,7 @@ def main() -> None:
     rows = [[choice.name, *_cells(measured[choice.name])] for choice in CHOICES]
     write_table(
         "Serving: what was chosen, and what else was tried",
-        ["Triton", *HEADINGS],
+        ["Triton", *HEADINGS, CPU_HEADING],
         rows,
         note=f"p50 / p99, answers per second: medians of {options.rounds} rounds, {options.seconds:g} s for each "
         "figure. The balanced model and the client of the table above.",
@@ -103,7 +103,7 @@ def main() -> None:
 
 def _cells(measured: Measured) -> list[str]:
     assert not measured.failed
-    return measured.cells()
+    return [*measured.cells(), measured.cpu_cell()]
 
 
 @contextmanager
@@ -137,7 +137,7 @@ def started(choice: Choice, archive: Archive, folder: Path) -> Iterator[Running]
             config, name=TRITON_MODEL, model=model, onnx_sha256=archive.onnx_sha256, generation=json.dumps(choice.name)
         )
         client.load(TRITON_MODEL, request)
-        yield triton_at(choice.name, ports.http, one_digit())
+        yield triton_at(choice.name, ports.http, process.pid, one_digit())
     finally:
         triton.kill(process)
 

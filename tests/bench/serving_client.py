@@ -44,12 +44,16 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """Milliseconds of each good answer in `seconds`; `failed` counts answers that are no 200 and broken connections."""
+    """Milliseconds of each good answer in `seconds`; `failed` counts answers that are no 200 and broken connections.
+
+    `answers` are all there were, those of the warm-up too, and `cpu_s` is what the client itself took for them.
+    """
 
     latencies_ms: list[float]
     failed: int
     seconds: float
-    client_cpu_s: float
+    answers: int
+    cpu_s: float
 
 
 class Connection:
@@ -110,7 +114,7 @@ def load(order: Order) -> Told:
     begin = time.perf_counter() + order.warm_up_s
     end = begin + order.seconds
     cpu = time.process_time()
-    latencies, failed, last = array("d"), 0, time.perf_counter()
+    latencies, answers, failed, last = array("d"), 0, 0, time.perf_counter()
     while (now := time.perf_counter()) < end:
         ready = poll.poll(0.1)
         if ready:
@@ -124,6 +128,7 @@ def load(order: Order) -> Told:
                 if good is None:
                     continue
                 done = time.perf_counter()
+                answers += good
                 if connection.sent >= begin and done <= end:
                     failed += not good
                     if good:
@@ -137,7 +142,7 @@ def load(order: Order) -> Told:
     cpu = time.process_time() - cpu
     for connection in open_ones.values():
         connection.socket.close()
-    return Told(latencies_ms=list(latencies), failed=failed, seconds=order.seconds, client_cpu_s=cpu)
+    return Told(latencies_ms=list(latencies), failed=failed, seconds=order.seconds, answers=answers, cpu_s=cpu)
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 
+from backend.adapters.local.endpoint_folder import EndpointFolder
 from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.triton.model_config import INPUT, OUTPUT
 from backend.domain.serving import TRITON_MODEL, ServedModel, Stage
@@ -45,7 +46,8 @@ Parse = Callable[[Mapping[bytes, bytes], bytes], npt.NDArray[np.float32]]
 class Running:
     """One server that answers: where, what a request for one image is in bytes, and how its answer is read.
 
-    `session` is the id of the session of its processes, 0 for one that is never to be paused.
+    `session` is the id of the session of its processes, 0 for one that is not to be paused. `processes` are the ids
+    of those whose work counts as its own.
     """
 
     name: str
@@ -53,7 +55,12 @@ class Running:
     port: int
     request: bytes
     parse: Parse
+    processes: Callable[[], Sequence[int]]
     session: int = 0
+
+    def cpu_seconds(self) -> float:
+        """What its processes have taken so far, in steps of 0.01 s; those that have ended are left out."""
+        return sum(_cpu_seconds(process) for process in self.processes())
 
     def pause(self) -> None:
         """Let all of its processes stand still, until `go_on`."""
@@ -100,6 +107,8 @@ class Peer:
     parse: Parse
     command: Callable[[Path, int, Path], Sequence[str]]
     variables: Mapping[str, str] = field(default_factory=dict)
+    is_restless: bool = False
+    """Takes a tenth of a core with nothing to do: it is paused while others are asked."""
 
     @property
     def python(self) -> Path:
@@ -141,7 +150,13 @@ class Peer:
                 start_new_session=True,
             )
         server = Running(
-            name=self.name, asked=self.asked, port=port, request=request, parse=self.parse, session=process.pid
+            name=self.name,
+            asked=self.asked,
+            port=port,
+            request=request,
+            parse=self.parse,
+            processes=lambda: session_of(process.pid),
+            session=process.pid if self.is_restless else 0,
         )
         try:
             _wait_until_it_answers(server, process, folder / "server.log")
@@ -159,24 +174,33 @@ def ours(archive: Path, home: Path, serving_env: Path, pixels: Pixels) -> Iterat
     endpoints.deploy(Stage.PROD, target, archive, lambda *_: None)
     try:
         port = int(endpoints.describe(Stage.PROD).url.rsplit(":", 1)[1])
-        yield triton_at(OURS, port, pixels)
+        status = EndpointFolder(home, Stage.PROD).status()
+        assert status is not None
+        yield triton_at(OURS, port, status.server_pid, pixels)
     finally:
         endpoints.delete(Stage.PROD)
 
 
-def triton_at(name: str, port: int, pixels: Pixels, model: str = TRITON_MODEL) -> Running:
-    """Triton asked as the product's client asks it: the V2 protocol with binary tensors."""
+def triton_at(name: str, port: int, process: int, pixels: Pixels) -> Running:
+    """A `tritonserver`, with its stubs, asked as the product's client asks it: the V2 protocol with binary tensors."""
     tensor = InferInput(INPUT, list(pixels.shape), "FP32")
     tensor.set_data_from_numpy(pixels)
     body, header = InferenceServerClient.generate_request_body(
         [tensor], outputs=[InferRequestedOutput(OUTPUT, binary_data=True)]
     )
     head = (
-        f"POST /v2/models/{model}/infer HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        f"POST /v2/models/{TRITON_MODEL}/infer HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
         f"Content-Type: application/octet-stream\r\nContent-Length: {len(body)}\r\n"
         f"Inference-Header-Content-Length: {header}\r\n\r\n"
     )
-    return Running(name=name, asked="V2 binary", port=port, request=head.encode() + body, parse=_parse_triton)
+    return Running(
+        name=name,
+        asked="V2 binary",
+        port=port,
+        request=head.encode() + body,
+        parse=_parse_triton,
+        processes=lambda: [process, *children_of(process)],
+    )
 
 
 def peers() -> list[Peer]:
@@ -259,6 +283,7 @@ def _ray() -> Peer:
         parse=_parse_raw,
         command=lambda python, port, _: [str(python), str(PEERS / "ray_app.py"), str(port)],
         variables={"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0"},
+        is_restless=True,
     )
 
 
@@ -310,6 +335,20 @@ def session_of(leader: int) -> list[int]:
         except OSError:
             continue
     return members
+
+
+def children_of(process: int) -> list[int]:
+    return [
+        int(child) for task in Path(f"/proc/{process}/task").glob("*/children") for child in task.read_text().split()
+    ]
+
+
+def _cpu_seconds(process: int) -> float:
+    try:
+        words = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _wait_until_it_answers(server: Running, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -27,7 +27,9 @@ from tests.bench.serving_programs import Pixels, Running
 CONCURRENCIES: Final = (1, 8, 32, 64)
 FLOOR: Final = "ONNX Runtime in process"
 HEADINGS: Final = ("1 at a time", *(f"{number} at once" for number in CONCURRENCIES[1:]))
+CPU_HEADING: Final = "CPU for an answer, 32 at once: server, client"
 
+_CPU_AT = 32
 _WARM_UP_S = 0.3
 _WAKE_UP_S = 0.5
 
@@ -39,6 +41,8 @@ class Measured:
     asked: str
     rounds: dict[int, list[tuple[float, float, float]]] = field(default_factory=dict)
     failed: int = 0
+    cpu_us: list[tuple[float, float]] = field(default_factory=list)
+    """For one answer at 32 at once, for each round: of the server's processes, and of the client."""
 
     def add(self, concurrency: int, told: Told) -> None:
         if not told.latencies_ms:
@@ -58,6 +62,12 @@ class Measured:
     def rate(self, concurrency: int) -> float:
         return median(rate for _, _, rate in self.rounds[concurrency])
 
+    def cpu_cell(self) -> str:
+        if not self.cpu_us:
+            return ""
+        server, client = (median(one) for one in zip(*self.cpu_us, strict=True))
+        return f"{server:.0f}, {client:.0f} µs"
+
     def cells(self) -> list[str]:
         """One for each of `CONCURRENCIES`; empty where it was not asked."""
         return [
@@ -71,8 +81,7 @@ class Measured:
 def race(servers: Sequence[Running], session: Any, *, rounds: int, seconds: float) -> Mapping[str, Measured]:
     """Ask every server, and `session` (ONNX Runtime in this process), which is `FLOOR`; in `rounds` rounds.
 
-    A server that is not asked stands still: an idle Ray takes a tenth of a core. Raises `AssertionError` unless all
-    answer what the session answers.
+    A restless one stands still while others are asked. Raises `AssertionError` unless all answer as the session does.
     """
     pixels = one_digit()
     measured = {FLOOR: Measured("")}
@@ -81,16 +90,22 @@ def race(servers: Sequence[Running], session: Any, *, rounds: int, seconds: floa
         server.pause()
     for number in range(rounds):
         floor = 1e3 * latencies(session, pixels, most=10**9, seconds=seconds)
-        measured[FLOOR].add(1, Told(latencies_ms=floor.tolist(), failed=0, seconds=seconds, client_cpu_s=0.0))
+        told = Told(latencies_ms=floor.tolist(), failed=0, seconds=seconds, answers=len(floor), cpu_s=0.0)
+        measured[FLOOR].add(1, told)
         for server in servers:
             seen = measured.setdefault(server.name, Measured(server.asked))
             server.go_on()
-            time.sleep(_WAKE_UP_S)
+            time.sleep(_WAKE_UP_S if server.session else 0.0)
             for concurrency in CONCURRENCIES:
-                seen.add(concurrency, ask(server, concurrency, seconds))
+                before = server.cpu_seconds()
+                told = ask(server, concurrency, seconds)
+                seen.add(concurrency, told)
+                if concurrency == _CPU_AT:
+                    took = server.cpu_seconds() - before
+                    seen.cpu_us.append((1e6 * took / told.answers, 1e6 * told.cpu_s / told.answers))
             server.pause()
-            told = ", ".join(f"{rate:.0f}" for *_, rate in (seen.rounds[c][-1] for c in CONCURRENCIES))
-            print(f"round {number + 1}, {server.name}: {told} per second", file=sys.stderr, flush=True)
+            rates = ", ".join(f"{rate:.0f}" for *_, rate in (seen.rounds[c][-1] for c in CONCURRENCIES))
+            print(f"round {number + 1}, {server.name}: {rates} per second", file=sys.stderr, flush=True)
     for server in servers:
         server.go_on()
     return measured
