@@ -267,7 +267,7 @@ def _bentoml() -> Peer:
             *(str(python.with_name("bentoml")), "serve", "bentoml_app:Mnist", "--working-dir", str(PEERS)),
             *("--host", "127.0.0.1", "--port", str(port)),
         ],
-        variables={"BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": ""},
+        variables={"BENTOML_DO_NOT_TRACK": "True"},
     )
 
 
