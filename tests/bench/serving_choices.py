@@ -64,7 +64,7 @@ CHOICES: Final = (
     Choice("**as it is served**"),
     Choice("batches as large as the queue", _batching(0)),
     Choice("batches of 8 preferred", _batching(0, [8])),
-    Choice("batches of 8, 16 or 32 preferred", _batching(0, [8, 16, 32])),
+    Choice("batches of 4, 8 or 16 preferred", _batching(0, [4, 8, 16])),
     Choice("waiting up to 0.1 ms for them", _batching(100, [8, 16, 32])),
     Choice("no batches", {"dynamic_batching": None}),
     Choice("1 copy of the model", _copies(1)),

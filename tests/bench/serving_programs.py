@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -155,7 +155,7 @@ class Peer:
             port=port,
             request=request,
             parse=self.parse,
-            processes=lambda: session_of(process.pid),
+            processes=lambda: sorted({*session_of(process.pid), *_tree(process.pid)}),
             session=process.pid if self.is_restless else 0,
         )
         try:
@@ -322,7 +322,8 @@ def end_session(process: subprocess.Popen[bytes]) -> None:
         process.kill()
         process.wait()
     for other in session_of(process.pid):
-        os.kill(other, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(other, signal.SIGKILL)
 
 
 def session_of(leader: int) -> list[int]:
@@ -341,6 +342,11 @@ def children_of(process: int) -> list[int]:
     return [
         int(child) for task in Path(f"/proc/{process}/task").glob("*/children") for child in task.read_text().split()
     ]
+
+
+def _tree(process: int) -> list[int]:
+    """The process and all below it, also those that began a session of their own, as BentoML's workers do."""
+    return [process, *(one for child in children_of(process) for one in _tree(child))]
 
 
 def _cpu_seconds(process: int) -> float:

@@ -37,7 +37,7 @@ _WARM_UP: Final = [
 ]
 """Every instance of a model answers these before it takes traffic: its first executions take some 30 ms each, and at a
 switch the clients of that moment would wait for them."""
-_BATCHING: Final = {"preferred_batch_size": [4, 8, 16]}
+_BATCHING: Final = {"preferred_batch_size": [8, 16, 32]}
 """Of this server, whatever the archive prefers: under load the two copies of the model take such batches in turn while
 the server reads the next requests; with batches as large as the queue one copy would wait for the other. No request
 ever waits for a batch to fill. Measured by `tests.bench.serving_choices`."""

@@ -25,7 +25,7 @@ def test_what_was_asked_for_is_no_drift() -> None:
 def test_other_sizes_of_batches_are_a_drift_and_said() -> None:
     (difference,) = differences(request(), json.loads(request(dynamic_batching={"preferred_batch_size": [8, 16]})))
     assert difference.what == "dynamic batching"
-    assert (difference.wanted, difference.served) == ("in batches of 4, 8, 16", "in batches of 8, 16")
+    assert (difference.wanted, difference.served) == ("in batches of 8, 16, 32", "in batches of 8, 16")
 
 
 def test_what_triton_fills_in_where_no_size_was_asked_for_is_no_drift() -> None:

@@ -19,7 +19,7 @@ def test_what_training_exports_is_taken_over() -> None:
         "max_batch_size": 64,
         "input": [{"name": "input_1", "data_type": "TYPE_FP32", "dims": [28, 28, 1]}],
         "output": [{"name": "output_1", "data_type": "TYPE_FP32", "dims": [10]}],
-        "dynamic_batching": {"preferred_batch_size": [4, 8, 16]},
+        "dynamic_batching": {"preferred_batch_size": [8, 16, 32]},
         "instance_group": [{"count": 2, "kind": "KIND_CPU"}],
         "parameters": {"intra_op_thread_count": {"string_value": "1"}},
     }
