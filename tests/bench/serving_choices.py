@@ -97,9 +97,9 @@ def main() -> None:
         ["Triton", *HEADINGS, CPU_HEADING],
         rows,
         note=f"p50 / p99, answers per second: medians of {options.rounds} rounds, {options.seconds:g} s for each "
-        "figure. The balanced model and the client of the table above. Within a tenth of each other they are alike: the "
-        "sizes preferred are chosen for the CPU time and the p99 that they save under load. Without the quantiles "
-        "there would be a tenth more answers, but the Endpoints page shows them.",
+        "figure. The balanced model and the client of the table above. Within a tenth of each other they are alike: "
+        "the sizes preferred are chosen for the CPU time and the p99 that they save under load. Without the quantiles "
+        "there would be some more answers, but the Endpoints page shows them.",
     )
 
 
