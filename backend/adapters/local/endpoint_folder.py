@@ -163,12 +163,12 @@ class EndpointFolder:
         return self.root / "ports.json"
 
 
-def take_lock(path: Path, *, patience_s: float = _PATIENCE_S) -> FileLock:
+def take_lock(path: Path, *, patience_s: float = _PATIENCE_S, shared: bool = False) -> FileLock:
     """Take the lock, waiting for it at most `patience_s`; raises `LockHeldError`."""
     deadline = time.monotonic() + patience_s
     while True:
         try:
-            return FileLock.acquire(path)
+            return FileLock.acquire(path, shared=shared)
         except LockHeldError:
             if time.monotonic() > deadline:
                 raise

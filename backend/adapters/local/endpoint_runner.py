@@ -129,6 +129,10 @@ class EndpointRunner:
     def _repair(self, trouble: str) -> None:
         """Load the wanted version anew; a server that cannot even do that is replaced."""
         try:
+            with take_lock(self._folder.load_lock, shared=True):
+                wanted = self._folder.wanted()
+                if wanted is None or not self._trouble_with(wanted):
+                    return  # a deployment has mended it; the stage must not read `Updating` because somebody looks
             lock = take_lock(self._folder.load_lock)
         except LockHeldError:
             return  # a deployment is at work; what it leaves is looked at on the next beat
@@ -159,13 +163,16 @@ class EndpointRunner:
         if not self._folder.repository.has_candidate and self._folder.intended() is None:
             return
         try:
+            with take_lock(self._folder.load_lock, shared=True):
+                self._folder.intend(None)
+                if not self._folder.repository.has_candidate:
+                    return  # the deployment freed it itself while this waited
             lock = take_lock(self._folder.load_lock)
         except LockHeldError:
             return  # it is alive
         with lock:
-            self._folder.intend(None)
             if not self._folder.repository.has_candidate:
-                return  # the deployment freed it itself while this waited; the stage must not read `Updating` again
+                return
             try:
                 self._server.client.unload(CANDIDATE)
             except (DeploymentFailedError, EndpointUnavailableError) as error:
