@@ -34,6 +34,8 @@ bench: setup-test  ## measure, side by side; writes docs/benchmarks.md
 	@$(PY) -m tests.bench.data
 	@$(PY) -m tests.bench.runs_index
 	@$(PY) -m tests.bench.runs_page
+	@$(PY) -m tests.bench.serving
+	@$(PY) -m tests.bench.serving_choices
 
 bench-ablation: setup-test  ## what each part of the preset accurate is worth; half an hour of CPU
 	@$(PY) -m tests.bench.ablation
@@ -46,6 +48,7 @@ campaign: setup-test  ## the long proofs; writes docs/reliability.md
 	@$(PY) -m tests.campaign.killed_beginnings
 	@$(PY) -m tests.campaign.killed_everything
 	@$(PY) -m tests.campaign.drawn_for_hours
+	@$(PY) -m tests.campaign.server_memory
 
 screenshots: setup-test  ## remake the pictures in docs/images
 	@$(PY) -m tests.bench.screenshots
@@ -62,7 +65,7 @@ stop:  ## stop endpoints and jobs left running
 	@$(PY) -m backend stop
 
 clean: ## remove environments and caches (never .digits, the state)
-	@rm -rf .venv .venv-serving .mypy_cache .ruff_cache .pytest_cache test-results
+	@rm -rf .venv .venv-serving .venv-bench .mypy_cache .ruff_cache .pytest_cache test-results
 
 setup:
 	@$(PYTHON) .ci/setup.py run

@@ -90,6 +90,8 @@ class SupervisedServer:
     def _start(self) -> None:
         environment = locate(self._serving_env)
         self._ports = self._settle_ports()
+        for stub in triton.end_orphaned_stubs(self._folder.backends):
+            log.info("ended process %d, a stub that outlived its server", stub)
         for leftover in triton.remove_shared_memory_leftovers():
             log.info("removed %s, left by a server that was killed", leftover)
         self._folder.repository.create()

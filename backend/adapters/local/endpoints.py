@@ -23,7 +23,7 @@ from backend.adapters.local.processes import FileLock, LockHeldError, is_held, r
 from backend.adapters.triton.client import TritonClient
 from backend.adapters.triton.environment import locate
 from backend.adapters.triton.metrics import parse_metrics, read_page
-from backend.adapters.triton.server import HOST, Ports
+from backend.adapters.triton.server import HOST, Ports, end_orphaned_stubs
 from backend.domain.capabilities import Unsupported
 from backend.domain.lifetimes import NO_LIMIT
 from backend.domain.prediction import Answer
@@ -163,6 +163,7 @@ class LocalEndpoints:
                 raise EndpointUnavailableError(f"The runner of '{stage.value}' does not end.")
             reap()
             time.sleep(0.02)
+        end_orphaned_stubs(folder.backends)  # of a runner that was killed
 
     def resume(self, stage: Stage) -> None:
         """Start the stage's runner again if it died (or the machine was restarted) while something is wanted.
