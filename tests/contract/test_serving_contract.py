@@ -75,6 +75,8 @@ class TestDrift:
 
         bench.load_past(STAGE, other, path)
 
+        # While the drift is being recorded, the stage is held as in a deployment.
+        bench.wait_until(lambda: bench.platform.describe(STAGE).status is EndpointStatus.IN_SERVICE)
         endpoint = bench.platform.describe(STAGE)
         assert (endpoint.status, endpoint.wanted, endpoint.served) == (EndpointStatus.IN_SERVICE, wanted, other)
         assert not endpoint.in_step

@@ -8,7 +8,7 @@ intended.json  what a deployment is about to make the wanted one: there from bef
 drift.json     there as long as something else than the wanted answers: in words, what
 lifetime.json  until when the stage is to serve, and when it was taken down because that was over
 status.json    what the runner last observed
-ports.json     chosen once, so that the address stays
+ports.json     where the stage's Triton listens; chosen once, so that the address stays
 """
 
 from __future__ import annotations
@@ -66,9 +66,12 @@ class RunnerStatus:
 
 
 class EndpointFolder:
-    """The files of one stage under the home; reading what was never written gives None."""
+    """The files of one stage under the home; reading what was never written gives None.
 
-    def __init__(self, home: Path, stage: Stage) -> None:
+    `repository` is the folder that the stage's Triton loads from, where that is not one of ours.
+    """
+
+    def __init__(self, home: Path, stage: Stage, repository: Path | None = None) -> None:
         self.root = home.absolute() / "endpoints" / stage.value
         self.lock = self.root / "lock"
         self.deploy_lock = self.root / "deploy.lock"
@@ -76,7 +79,7 @@ class EndpointFolder:
         self.runner_log = self.root / "runner.log"
         self.triton_log = self.root / "triton.log"
         self.backends = self.root / "backends"
-        self.repository = ModelRepository(self.root / "repository")
+        self.repository = ModelRepository(repository or self.root / "repository")
 
     def wanted(self) -> Wanted | None:
         """Raises `StoreError` when the file is damaged; so do the other readers."""
@@ -169,6 +172,9 @@ class EndpointFolder:
 
     def keep_ports(self, ports: Ports) -> None:
         _write(self._ports, asdict(ports))
+
+    def forget_ports(self) -> None:
+        self._ports.unlink(missing_ok=True)
 
     @property
     def _wanted(self) -> Path:

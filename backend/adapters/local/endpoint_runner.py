@@ -1,12 +1,15 @@
 """The detached process of one stage: keeps its Triton alive and serving what is wanted.
 
     python -m backend.adapters.local.endpoint_runner --home H --stage staging --serving-env E
+    python -m backend.adapters.local.endpoint_runner --home H --stage staging --triton http://triton-staging:8000 \
+        --repository /models/staging
 
-It starts Triton, starts it again when it ends, loads the wanted version, and asks a known digit every two seconds: a
-stub that died is noticed by nothing else (Triton goes on reading ready, and answers every other request with 500).
+It starts Triton and starts it again when it ends, or drives one that runs already; loads the wanted version, and asks a
+known digit every two seconds: a stub that died is noticed by nothing else (Triton goes on reading ready, and answers
+every other request with 500).
 It also guards the stage: something else than the wanted, loaded past the deployments, is recorded and left to a person.
 It samples the stage's traffic each minute, and takes the stage down when its time to live is over.
-Triton dies with it. It ends on SIGTERM, or by itself when nothing has been wanted for a while.
+A Triton that it started dies with it. It ends on SIGTERM, or by itself when nothing has been wanted for a while.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from backend.adapters.local.endpoint_expiry import EndpointExpiry
 from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, RunnerStatus, Wanted, take_lock
@@ -30,10 +33,11 @@ from backend.adapters.local.endpoint_guard import EndpointGuard
 from backend.adapters.local.endpoint_look import look, request_for
 from backend.adapters.local.endpoint_sampler import EndpointSampler, Keep
 from backend.adapters.local.endpoint_server import SupervisedServer
+from backend.adapters.local.external_server import ExternalServer, ExternalTriton
 from backend.adapters.local.home import Home
 from backend.adapters.local.processes import FileLock, LockHeldError
 from backend.adapters.triton.canary import canary_images
-from backend.adapters.triton.client import AnswerTimeoutError
+from backend.adapters.triton.client import AnswerTimeoutError, TritonClient
 from backend.adapters.triton.model_config import CANDIDATE
 from backend.domain.audit import AuditEvent
 from backend.domain.serving import TRITON_MODEL, Stage
@@ -56,13 +60,45 @@ _SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGCHLD})
 log = logging.getLogger("endpoint")
 
 
+class StageServer(Protocol):
+    """The Triton of one stage, ours or somebody else's.
+
+    `is_ready`: it answers, and is seen to be the stage's own. `last_exit` says why it does not, in a sentence. `pid` is
+    0 where there is no process of ours.
+    """
+
+    is_ready: bool
+    last_exit: str
+
+    @property
+    def client(self) -> TritonClient: ...
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def metrics_address(self) -> str: ...
+
+    def keep_running(self) -> bool:
+        """Do what is due to have it running; returns `is_ready`. Raises `DigitsError` for what only a person mends."""
+        ...
+
+    def stop(self) -> None:
+        """Serve nothing any more."""
+        ...
+
+    def kill(self) -> None:
+        """It does not serve what was loaded: another one is needed."""
+        ...
+
+
 class EndpointRunner:
     """One stage's supervisor. `wait(seconds)` sleeps at most so long and returns True when the process must end."""
 
     def __init__(
         self,
         folder: EndpointFolder,
-        server: SupervisedServer,
+        server: StageServer,
         guard: EndpointGuard,
         sampler: EndpointSampler,
         expiry: EndpointExpiry,
@@ -80,7 +116,7 @@ class EndpointRunner:
         self._said: RunnerStatus | None = None
 
     def run(self) -> None:
-        """Supervise until told to end; Triton is stopped on the way out."""
+        """Supervise until told to end; nothing is served any more on the way out."""
         self._say(RunnerState.STARTING)
         try:
             while not self._wait(self._beat()):
@@ -219,7 +255,7 @@ class EndpointRunner:
         log.info("leaving: %s", why)
         self._server.stop()
         self._say(RunnerState.LEAVING, why)
-        self._folder.repository.remove()
+        self._folder.repository.clear()
         os.kill(os.getpid(), signal.SIGTERM)
         return 0.0
 
@@ -264,14 +300,22 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="endpoint_runner")
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--stage", type=Stage, required=True)
-    parser.add_argument("--serving-env", type=Path, required=True)
+    server_of = parser.add_mutually_exclusive_group(required=True)
+    server_of.add_argument("--serving-env", type=Path, help="start the Triton of this environment")
+    server_of.add_argument("--triton", default="", help="drive the Triton at this address")
+    parser.add_argument("--repository", type=Path, help="the model repository of the Triton at that address")
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     _lock = FileLock.inherited()
     # Blocked before any thread exists, and in all of them: only `wait_for_signal` receives these.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    folder = EndpointFolder(options.home, options.stage)
-    server = SupervisedServer(folder, options.serving_env, options.stage)
+    folder = EndpointFolder(options.home, options.stage, options.repository)
+    server: StageServer
+    if options.triton:
+        triton = ExternalTriton(url=options.triton, repository=options.repository)
+        server = ExternalServer(folder, triton, options.stage)
+    else:
+        server = SupervisedServer(folder, options.serving_env, options.stage)
     home = Home(options.home)
     append = _append_to(home)
     guard = EndpointGuard(folder, options.stage, append, _utc_now)

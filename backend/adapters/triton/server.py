@@ -35,11 +35,13 @@ _IN_FLIGHT_S = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """The three ports of one server on the loopback interface."""
+    """Where one server listens. `external`: it was there before us, and is not ours to start or to stop."""
 
     http: int
     grpc: int
     metrics: int
+    host: str = HOST
+    external: bool = False
 
     @property
     def all(self) -> tuple[int, int, int]:
@@ -47,7 +49,11 @@ class Ports:
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self.http}"
+        return f"http://{self.address(self.http)}"
+
+    def address(self, port: int) -> str:
+        """`host:port`, as clients take it; an IPv6 host in brackets."""
+        return f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
 
 
 def free_ports() -> Ports:
