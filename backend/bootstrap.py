@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from pydantic import SecretStr
-
+from backend.adapters.github.pull_requests import NoPullRequests
 from backend.adapters.local.candidates import LocalCandidates
 from backend.adapters.local.database import Database
 from backend.adapters.local.evaluator import LocalEvaluator
@@ -19,17 +17,18 @@ from backend.adapters.local.gate_file import read_gates
 from backend.adapters.local.home import Home
 from backend.adapters.local.identity import MachineUser
 from backend.adapters.local.log_file import write_log
+from backend.adapters.local.model_file import LocalModelFile
 from backend.adapters.local.operations import LocalOperations
 from backend.adapters.local.origin import read_origin
 from backend.adapters.local.processes import is_held
+from backend.adapters.local.sites import LocalArchives, LocalSites
 from backend.adapters.triton.load import TritonLoad
-from backend.adapters.wandb.cloud import DEFAULT_URL, CloudRuns
-from backend.adapters.wandb.cloud_process import CloudProcess
-from backend.adapters.wandb.cloud_trouble import Asked
 from backend.adapters.wandb.offline import OfflineRuns
-from backend.adapters.wandb.probe import wandb_probe
-from backend.adapters.wandb.upload import WandbUploads
+from backend.domain.gates import StagingLook
 from backend.domain.identity import Actor
+from backend.domain.origin import Origin
+from backend.domain.serving import ServedModel
+from backend.ports.archives import ArchiveSource
 from backend.ports.audit import AuditLog
 from backend.ports.candidates import Candidates
 from backend.ports.deployments import DeploymentStore
@@ -42,15 +41,21 @@ from backend.ports.identity import Identity
 from backend.ports.load import LoadGenerator
 from backend.ports.operations import Operations
 from backend.ports.probes import Probe
+from backend.ports.pull_requests import PullRequests
 from backend.ports.registry import ModelRegistry
 from backend.ports.run_sync import RunUploads
 from backend.ports.serving import ServingPlatform
+from backend.ports.sites import Site, Sites
 from backend.ports.tracking import RunReader
 from backend.ports.training import TrainingPlatform
 from backend.ports.tuning import TuningPlatform
 from backend.ports.upkeep import Lifetimes, ServerLogs, Tallies, Traffic
+from backend.services import kept_looks
 from backend.services.auditing import Auditor
+from backend.services.commenting import Commenting
 from backend.services.comparison import Comparing
+from backend.services.declaring import Declaring
+from backend.services.delivery import Delivery, Place
 from backend.services.doctor import Doctor
 from backend.services.endpoints import Endpoints
 from backend.services.evaluating import Evaluating
@@ -70,10 +75,14 @@ from backend.services.run_sync import RunSync
 from backend.services.runs import Runs
 from backend.services.sampling import Sampling
 from backend.services.searching import Searching
+from backend.services.teardown import Teardown
 from backend.services.watching import Watching
 from backend.settings import ROOT, Settings
+from backend.wiring.environment import child_environment, operation_environment
+from backend.wiring.github import pull_requests as configured_pull_requests
 from backend.wiring.local import local_platform, local_stores, local_upkeep
 from backend.wiring.platform import Stores, Upkeep
+from backend.wiring.wandb import wandb_server
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +114,11 @@ class Backend:
     comparing: Comparing
     promotion: Promotion
     guard: Guard
+    delivery: Delivery
+    teardown: Teardown
+    declaring: Declaring
+    commenting: Commenting
+    origin: Callable[[], Origin]
     evidence: EvidenceService
     prediction: PredictionService
     sampling: Sampling
@@ -136,7 +150,7 @@ def connect(settings: Settings, *, watched: bool = False) -> Backend:
     database = Database(home.database)
     write_log(home.log)
     environment = child_environment(settings)
-    cloud, uploads, probe = _wandb(settings, home, environment)
+    cloud, uploads, probe = wandb_server(settings, home, environment, _now)
     if settings.platform == "sagemaker":
         from backend.wiring.sagemaker import sagemaker_platform  # boto3 is loaded for those who use it
 
@@ -152,7 +166,7 @@ def connect(settings: Settings, *, watched: bool = False) -> Backend:
         )
     return assemble(
         settings,
-        identity=MachineUser(settings.role),
+        identity=MachineUser(settings.role, environment),
         home=home,
         database=database,
         training=platform.training,
@@ -174,25 +188,10 @@ def connect(settings: Settings, *, watched: bool = False) -> Backend:
         stores=platform.stores,
         fleets=platform.fleets,
         upkeep=platform.upkeep,
+        sites=platform.sites,
+        archives=platform.archives,
+        pull_requests=configured_pull_requests(settings),
     )
-
-
-def _wandb(
-    settings: Settings, home: Home, environment: Mapping[str, str]
-) -> tuple[Sequence[RunReader], RunUploads, Probe]:
-    """What reads runs from a W&B server and brings them there, and the doctor's question; no reader without a key."""
-    key = settings.wandb_api_key.get_secret_value() if settings.wandb_api_key else ""
-    asked = Asked(
-        base_url=settings.wandb_base_url or DEFAULT_URL, entity=settings.wandb_entity, project=settings.wandb_project
-    )
-    process = None
-    if key:
-        process = CloudProcess(
-            environment, key=key, base_url=asked.base_url, entity=asked.entity, log=home.wandb_cloud / "worker.log"
-        )
-    readers = [CloudRuns(process, asked, folder=home.wandb_cloud, clock=_now)] if process else []
-    uploads = WandbUploads(process, asked, environ=environment, key=key, lock=home.wandb_cloud / "sync.lock")
-    return readers, uploads, wandb_probe(process, asked, recorded_in=home.wandb)
 
 
 def assemble(
@@ -215,20 +214,42 @@ def assemble(
     stores: Stores | None = None,
     fleets: Fleets | None = None,
     upkeep: Upkeep | None = None,
+    sites: Sites | None = None,
+    archives: ArchiveSource | None = None,
+    pull_requests: PullRequests | None = None,
 ) -> Backend:
-    """The services over these adapters; without `stores`, `fleets` and `upkeep`, over those of this machine."""
+    """The services over these adapters; those that may be left out are then this machine's, and no pull requests."""
     stores = stores or local_stores(home, database)
     fleets = fleets or LocalFleets()
     upkeep = upkeep or local_upkeep(home, database)
     registry, deployments, audit, examples = stores.registry, stores.deployments, stores.audit, stores.examples
-    operations = LocalOperations(home, environment=environment)
+    sites = sites or LocalSites(serving, deployments)
+    operations = LocalOperations(home, environment={**environment, **operation_environment(settings)})
     auditor = Auditor(audit, _now)
     runs = Runs(readers)
     labelling = ExampleSetService(examples, stores.example_sets, auditor, _now)
     launching = Launching(training, labelling, auditor, _now)
     registration = Registration(training, registry, evaluator, auditor)
     evaluations = stores.evaluations
-    gates = Gates(declared, registry, serving, deployments, evaluations, labelling, _now)
+
+    def recall(target: ServedModel) -> StagingLook | None:
+        return kept_looks.recall(audit, deployments, target)
+
+    def gates_over(serving: ServingPlatform, deployments: DeploymentStore) -> Gates:
+        return Gates(declared, registry, serving, deployments, evaluations, labelling, _now, recall)
+
+    def promotion_over(serving: ServingPlatform, deployments: DeploymentStore, gates: Gates) -> Promotion:
+        changes = ProbedChanges(serving, load)
+        return Promotion(registry, serving, deployments, gates, auditor, _now, changes, origin)
+
+    def open_place(site: Site) -> Place:
+        gates = gates_over(site.serving, site.deployments)
+        return Place(site=site, gates=gates, promotion=promotion_over(site.serving, site.deployments, gates))
+
+    def origin() -> Origin:
+        return read_origin(environment, ROOT)
+
+    gates = gates_over(serving, deployments)
     evaluating = Evaluating(
         registry=registry,
         training=training,
@@ -241,16 +262,8 @@ def assemble(
         auditor=auditor,
         clock=_now,
     )
-    promotion = Promotion(
-        registry,
-        serving,
-        deployments,
-        gates,
-        auditor,
-        _now,
-        ProbedChanges(serving, load),
-        lambda: read_origin(environment, ROOT),
-    )
+    promotion = promotion_over(serving, deployments, gates)
+    endpoints = Endpoints(serving, load, upkeep.tallies, auditor, _now)
     return Backend(
         settings=settings,
         identity=identity,
@@ -279,10 +292,38 @@ def assemble(
         comparing=Comparing(registry, evaluations),
         promotion=promotion,
         guard=Guard(serving, registry, promotion, audit, auditor),
+        delivery=Delivery(
+            sites=sites,
+            open_place=open_place,
+            archives=archives or LocalArchives(),
+            registry=registry,
+            registration=registration,
+            evaluating=evaluating,
+            auditor=auditor,
+            clock=_now,
+        ),
+        teardown=Teardown(
+            sites=sites,
+            serving=serving,
+            deployments=deployments,
+            endpoints=endpoints,
+            auditor=auditor,
+            clock=_now,
+        ),
+        declaring=Declaring(
+            LocalModelFile(settings.declared, ROOT),
+            registry,
+            serving,
+            pull_requests or NoPullRequests(),
+            auditor,
+            can_propose=pull_requests is not None,
+        ),
+        commenting=Commenting(pull_requests or NoPullRequests(), auditor),
+        origin=origin,
         evidence=EvidenceService(promotion, deployments, registry, serving, audit, evaluations, _now),
         prediction=PredictionService(serving, registry, candidates, examples, upkeep.tallies, auditor, _now),
         sampling=Sampling(registry, serving, evaluations),
-        endpoints=Endpoints(serving, load, upkeep.tallies, auditor, _now),
+        endpoints=endpoints,
         traffic=upkeep.traffic,
         tallies=upkeep.tallies,
         server_logs=upkeep.logs,
@@ -301,37 +342,6 @@ def assemble(
         ),
         doctor=Doctor(probes),
     )
-
-
-def child_environment(settings: Settings) -> dict[str, str]:
-    """The environment of detached processes: this one's, with what `.env` adds. The only way a secret travels."""
-    environment = {**os.environ, "DIGITS_HOME": str(settings.home), "WANDB_PROJECT": settings.wandb_project}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
-    if settings.data is not None:
-        environment["DIGITS_DATA"] = str(settings.data)
-    if settings.wandb_entity:
-        environment["WANDB_ENTITY"] = settings.wandb_entity
-    if settings.wandb_base_url:
-        environment["WANDB_BASE_URL"] = settings.wandb_base_url
-    environment["DIGITS_PLATFORM"] = settings.platform
-    aws = {
-        "AWS_DEFAULT_REGION": settings.aws_region,
-        "AWS_PROFILE": settings.aws_profile,
-        "AWS_ENDPOINT_URL": settings.aws_endpoint_url,
-        "AWS_ACCESS_KEY_ID": _secret(settings.aws_access_key_id),
-        "AWS_SECRET_ACCESS_KEY": _secret(settings.aws_secret_access_key),
-        "AWS_SESSION_TOKEN": _secret(settings.aws_session_token),
-        "SM_ARN_ROLE": settings.role_arn,
-        "DIGITS_S3_BUCKET": settings.bucket,
-    }
-    environment |= {name: value for name, value in aws.items() if value}
-    if settings.wandb_api_key is not None:
-        environment["WANDB_API_KEY"] = settings.wandb_api_key.get_secret_value()
-    return environment
-
-
-def _secret(value: SecretStr | None) -> str:
-    return "" if value is None else value.get_secret_value()
 
 
 def _is_recording(home: Home, run: str) -> bool | None:

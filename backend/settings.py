@@ -54,6 +54,27 @@ class Settings(BaseSettings):
         alias="DIGITS_GATES",
         description="What must be known of a version before a stage may serve it; YAML. Relative to the repository.",
     )
+    declared: Path = Field(
+        default=Path("models/digit_classification.yaml"),
+        alias="DIGITS_MODEL_CONFIG",
+        description="What staging and prod should serve; YAML. Relative to the repository.",
+    )
+    github_repository: str = Field(
+        default="",
+        alias="DIGITS_GITHUB_REPOSITORY",
+        pattern=r"^([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)?$",
+        description="The repository on GitHub, owner/name, for pull requests that change what should be served.",
+    )
+    github_token: SecretStr | None = Field(
+        default=None,
+        alias="DIGITS_GITHUB_TOKEN",
+        description="GitHub token with 'Contents' and 'Pull requests', read and write; without it a diff is shown.",
+    )
+    github_api_url: str = Field(
+        default="https://api.github.com",
+        alias="DIGITS_GITHUB_API_URL",
+        description="Address of GitHub's API; another one for GitHub Enterprise.",
+    )
     max_parallel_jobs: int = Field(
         default=1,
         ge=1,
@@ -181,7 +202,7 @@ class Settings(BaseSettings):
         description="How traffic moves to a new version on sagemaker; canary and linear need two instances or more.",
     )
 
-    @field_validator("home", "data", "gates", "prices", "triton_repository")
+    @field_validator("home", "data", "gates", "prices", "declared", "triton_repository")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else (ROOT / path.expanduser()).resolve()
@@ -232,7 +253,7 @@ class Settings(BaseSettings):
         """Where the stage's own Triton answers; empty when ours serves it."""
         return {Stage.STAGING: self.triton_staging_url, Stage.PROD: self.triton_prod_url}[stage]
 
-    @field_validator("wandb_base_url", "aws_endpoint_url")
+    @field_validator("wandb_base_url", "aws_endpoint_url", "github_api_url")
     @classmethod
     def _web_address(cls, url: str) -> str:
         if url and not url.startswith(("http://", "https://")):

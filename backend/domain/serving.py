@@ -48,7 +48,9 @@ class Endpoint:
     `wanted` is what the last finished deployment asked for, `served` what answers now (None: nothing does, or it
     cannot be told). `url` is the base address of Triton's HTTP API, empty where there is none to call.
     `detail` explains any status but `InService` in a sentence. `drift` is what somebody changed past the deployments:
-    empty while all is as it should be, while a deployment is at work, and where nothing answers.
+    empty while all is as it should be, while a deployment is at work, and where nothing answers. `hosting` is how what
+    serves runs otherwise than was declared for it; empty where nothing was. `called` is its name where that is not the
+    stage's own.
     """
 
     stage: Stage
@@ -59,10 +61,12 @@ class Endpoint:
     since: datetime | None = None
     detail: str = ""
     drift: tuple[Difference, ...] = ()
+    hosting: tuple[Difference, ...] = ()
+    called: str = ""
 
     @property
     def name(self) -> str:
-        return self.stage.endpoint_name
+        return self.called or self.stage.endpoint_name
 
     @property
     def current(self) -> ServedModel | None:

@@ -27,6 +27,9 @@ Declared = Callable[[], Mapping[Stage, Sequence[Gate]]]
 Look = Callable[[ServedModel], StagingLook]
 """Asks the staging endpoint about known digits; a page hands in one that remembers for a while."""
 
+Recall = Callable[[ServedModel], StagingLook | None]
+"""What a delivery kept of the version's known digits, on staging or beside it; None where none did."""
+
 
 class Gates:
     def __init__(
@@ -38,6 +41,7 @@ class Gates:
         evaluations: EvaluationStore,
         sets: ExampleSetService,
         clock: Clock,
+        recall: Recall,
     ) -> None:
         self._declared = declared
         self._registry = registry
@@ -46,6 +50,7 @@ class Gates:
         self._evaluations = evaluations
         self._sets = sets
         self._clock = clock
+        self._recall = recall
 
     def declared(self, stage: Stage) -> Sequence[Gate]:
         """The stage's gates in their order. Raises `InvalidInputError` that names the line of a malformed file."""
@@ -62,8 +67,9 @@ class Gates:
     def evaluate(self, plan: DeploymentPlan, look: Look | None = None) -> tuple[GateResult, ...]:
         """What every gate of the plan's stage says now, in their order. Nothing is changed.
 
-        Staging is asked (`look`, by default anew) only where a gate wants it and the version serves there. Raises
-        `InvalidInputError` when the gates are malformed: nothing passes gates that nobody can read.
+        Staging is asked (`look`, by default anew) only where a gate wants it and the version serves there; where it
+        does not, what a delivery kept of it counts. Raises `InvalidInputError` when the gates are malformed: nothing
+        passes gates that nobody can read.
         """
         asking = _Asking(self, plan, look or self.look)
         return tuple(asking.said(gate) for gate in self.declared(plan.stage))
@@ -90,7 +96,9 @@ class _Asking:
             case GateName.SAME_DATA | GateName.NOT_WORSE | GateName.FREEHAND | GateName.HARD_EXAMPLES:
                 return self._comparisons.said(gate)
             case GateName.STAGING_FIRST:
-                return verdicts.staging_first(version, self._gates._deployments.history(Stage.STAGING))
+                return verdicts.staging_first(
+                    version, self._gates._deployments.of_version(Stage.STAGING, version.version)
+                )
             case GateName.LATENCY:
                 return verdicts.latency(gate, target, self._on_staging, self._look)
             case GateName.PROBE:
@@ -120,4 +128,6 @@ class _Asking:
 
     @cached_property
     def _look(self) -> StagingLook | None:
-        return self._look_at(self._plan.target) if self._on_staging == self._plan.target else None
+        """Of now while it serves on staging; else what was kept when it did: a pull request's endpoint goes with it."""
+        target = self._plan.target
+        return self._look_at(target) if self._on_staging == target else self._gates._recall(target)

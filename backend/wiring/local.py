@@ -22,6 +22,7 @@ from backend.adapters.local.lifetimes import LocalLifetimes
 from backend.adapters.local.operation_store import LocalOperationStore
 from backend.adapters.local.probes import local_probes
 from backend.adapters.local.registry import LocalRegistry
+from backend.adapters.local.sites import LocalArchives, LocalSites
 from backend.adapters.local.tallies import LocalTallies
 from backend.adapters.local.traffic import LocalTraffic
 from backend.adapters.local.training import LocalTraining
@@ -48,13 +49,16 @@ def local_platform(
     jobs = JobStore(database, home)
     slots = settings.max_parallel_jobs
     training = LocalTraining(jobs, home, slots=slots, environment=environment)
+    stores = local_stores(home, database)
     return Platform(
         training=training,
         tuning=LocalTuning(TuningStore(database), jobs, training, home, slots=slots, environment=environment),
         serving=serving,
         fleets=LocalFleets(),
-        stores=local_stores(home, database),
+        stores=stores,
         upkeep=local_upkeep(home, database),
+        sites=LocalSites(serving, stores.deployments),
+        archives=LocalArchives(),
         probes=local_probes(
             home=home,
             database=database,

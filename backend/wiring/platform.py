@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from backend.ports.archives import ArchiveSource
 from backend.ports.audit import AuditLog
 from backend.ports.deployments import DeploymentStore
 from backend.ports.evaluations import EvaluationStore
@@ -15,6 +16,7 @@ from backend.ports.operations import OperationStore
 from backend.ports.probes import Probe
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
+from backend.ports.sites import Sites
 from backend.ports.training import TrainingPlatform
 from backend.ports.tuning import TuningPlatform
 from backend.ports.upkeep import Lifetimes, ServerLogs, Tallies, Traffic
@@ -53,4 +55,6 @@ class Platform:
     fleets: Fleets
     stores: Stores
     upkeep: Upkeep
+    sites: Sites
+    archives: ArchiveSource
     probes: Sequence[Probe]

@@ -61,6 +61,8 @@ def sagemaker_platform(
         fleets=WatchedFleets(made.fleets) if watched else made.fleets,
         stores=_watched_stores(made) if watched else _stores(made),
         upkeep=_watched_upkeep(made) if watched else _upkeep(made),
+        sites=made.sites,
+        archives=made.archives,
         probes=[wandb, *made.probes],
     )
 

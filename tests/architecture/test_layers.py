@@ -52,7 +52,7 @@ FOREIGN = {
     "tensorflow": ("backend.digits",),
     "keras": ("backend.digits",),
     "scipy": ("backend.domain.statistics",),
-    "pydantic": ("backend.settings", "backend.bootstrap"),
+    "pydantic": ("backend.settings", "backend.wiring.environment"),
     "pydantic_settings": ("backend.settings",),
 }
 STDLIB_ONLY = ("backend.domain", "backend.errors")

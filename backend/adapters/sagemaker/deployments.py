@@ -6,12 +6,14 @@ listing; a finished record never changes again, which S3 sees to: each write nam
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC
 from typing import Final
 
 from backend.adapters.sagemaker.errors import LostRaceError
 from backend.adapters.sagemaker.kept import Kept
+from backend.adapters.sagemaker.names import NO_SUFFIXES, Suffixes
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.records import from_document, to_document
 from backend.adapters.sagemaker.served import deployments_folder
@@ -20,6 +22,7 @@ from backend.domain.serving import Stage
 from backend.errors import NotFoundError, StoreError
 from backend.ports.deployments import DeploymentStore
 
+_ALL: Final = "deployments/"
 _RACES: Final = 5
 """How often a write is tried again: a stage has one writer at a time, and now and then one that settles a record."""
 
@@ -27,9 +30,9 @@ _RACES: Final = 5
 class S3Deployments:
     """`DeploymentStore` in the bucket."""
 
-    def __init__(self, bucket: Bucket, *, suffix: str = "") -> None:
+    def __init__(self, bucket: Bucket, *, suffixes: Suffixes = NO_SUFFIXES) -> None:
         self._bucket = bucket
-        self._suffix = suffix
+        self._suffixes = suffixes
         self._records = Kept(bucket, Deployment, _has_ended)
 
     def save(self, deployment: Deployment) -> None:
@@ -65,8 +68,16 @@ class S3Deployments:
         found = self._records.read_all(keys)
         return sorted(found, key=lambda deployment: (deployment.started_at, deployment.id), reverse=True)
 
+    def of_version(self, stage: Stage, version: int) -> Sequence[Deployment]:
+        """Endpoints beside the stage have folders of their own, which outlive them; a key tells its version."""
+        folder = re.compile(rf"{_ALL}(.+-)?{stage.value}/records/")
+        named = [key for key in self._bucket.keys(_ALL) if folder.match(key) and f"-v{version}-" in key]
+        own = [key for key in self._bucket.keys(f"{deployments_folder(stage)}records/") if key not in named]
+        found = [one for one in self._records.read_all([*named, *own]) if one.version == version]
+        return sorted(found, key=lambda deployment: (deployment.started_at, deployment.id), reverse=True)
+
     def _folder(self, stage: Stage) -> str:
-        return f"{deployments_folder(stage, self._suffix)}records/"
+        return f"{deployments_folder(stage, self._suffixes.get(stage, ''))}records/"
 
     def _key(self, deployment: Deployment) -> str:
         started = deployment.started_at.astimezone(UTC).strftime("%Y%m%dT%H%M%S%f")

@@ -52,7 +52,7 @@ class WentBack(Exception):  # noqa: N818 - an outcome that the caller tells, not
 class Tools:
     """What a deployment works with. `guards` names the alarms that exist, `shift` is the DeploymentConfig with them;
     `require_held` raises when the stage was lost to another holder; `checked` looks at limits and quotas and says what
-    it saw; `longest_s` is how long SageMaker may take.
+    it saw; `retains` is whether the number of instances stays as it is; `longest_s` is how long SageMaker may take.
     """
 
     hosted: HostedEndpoint
@@ -65,6 +65,7 @@ class Tools:
     require_held: Callable[[], None]
     checked: Callable[[Look | None], str]
     why_back: Callable[[Look], str]
+    retains: Callable[[Look], bool]
     longest_s: float
     clock: Clock
 
@@ -155,7 +156,7 @@ def _switched(tools: Tools, before: Look | None, config: str) -> str:
     if before is not None and before.status == IN_SERVICE:
         if before.config == config:
             return "the config serves already"
-        tools.hosted.update(config, tools.shift())
+        tools.hosted.update(config, tools.shift(), retains=tools.retains(before))
     else:
         if before is not None:  # a failed endpoint takes no update, only its deletion
             tools.hosted.delete(tools.longest_s)

@@ -30,9 +30,9 @@ class CloudWatchServerLogs:
 
     sources: Sequence[str] = (_SOURCE,)
 
-    def __init__(self, aws: Aws, *, suffix: str = "") -> None:
+    def __init__(self, aws: Aws) -> None:
         self._aws = aws
-        self._groups = {stage: f"/aws/sagemaker/Endpoints/{endpoint_name(stage, suffix)}" for stage in Stage}
+        self._groups = {stage: f"/aws/sagemaker/Endpoints/{endpoint_name(stage)}" for stage in Stage}
         self._last: dict[Stage, bytes] = {}
 
     def read(self, stage: Stage, source: str, offset: int = 0, limit: int = 262_144) -> LogChunk:

@@ -28,12 +28,12 @@ class CloudWatchTraffic:
         "within them and not told apart. CPU and memory are means over the instances."
     )
 
-    def __init__(self, aws: Aws, *, instance_type: str, suffix: str = "", clock: Clock = _utc_now) -> None:
+    def __init__(self, aws: Aws, *, instance_type: str, clock: Clock = _utc_now) -> None:
         self._aws = aws
         self._clock = clock
         self._instance_type = instance_type
         self._configs = Configs(aws)
-        self._hosted = {stage: HostedEndpoint(aws, endpoint_name(stage, suffix), poll_s=1.0) for stage in Stage}
+        self._hosted = {stage: HostedEndpoint(aws, endpoint_name(stage), poll_s=1.0) for stage in Stage}
 
     def samples(self, stage: Stage, span: Span) -> Sequence[Sample]:
         step_s = span.step.total_seconds()

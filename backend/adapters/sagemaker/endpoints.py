@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -22,7 +23,7 @@ from backend.adapters.sagemaker.endpoint_metrics import measured
 from backend.adapters.sagemaker.hosted import IN_SERVICE, HostedEndpoint, Look
 from backend.adapters.sagemaker.hosting import Preparation
 from backend.adapters.sagemaker.lifetimes import S3Lifetimes
-from backend.adapters.sagemaker.names import endpoint_name
+from backend.adapters.sagemaker.names import NO_SUFFIXES, Suffixes, endpoint_name
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.prices import Prices
 from backend.adapters.sagemaker.scaling import Fleet
@@ -33,6 +34,7 @@ from backend.adapters.sagemaker.served import (
     WantedStore,
     deployments_folder,
     drifted,
+    hosted_otherwise,
 )
 from backend.adapters.sagemaker.serving_requests import Hosting, deployment_config
 from backend.adapters.sagemaker.session import Aws
@@ -77,7 +79,11 @@ _UNSUPPORTED: Final[Unsupported] = {
 
 
 class SageMakerEndpoints:
-    """`ServingPlatform` on SageMaker. `suffix` names endpoints beside the stages' own, for example a pull request's."""
+    """`ServingPlatform` on SageMaker. `suffixes` names endpoints beside the stages' own, as a pull request's.
+
+    `tags` are put on an endpoint as it is created. With `declared`, `hosting` is what is declared for the endpoint: one
+    that runs otherwise says so, and a deployment of the very same model changes it; without, it counts for new configs.
+    """
 
     def __init__(
         self,
@@ -87,7 +93,9 @@ class SageMakerEndpoints:
         hosting: Hosting,
         *,
         prices: Prices | None = None,
-        suffix: str = "",
+        suffixes: Suffixes = NO_SUFFIXES,
+        tags: Mapping[str, str] | None = None,
+        declared: bool = False,
         clock: Clock = _utc_now,
         poll_s: float = _POLL_S,
         lease_s: float = LEASE_S,
@@ -98,39 +106,49 @@ class SageMakerEndpoints:
         self._artifacts = artifacts
         self._hosting = hosting
         self._prices = prices
+        self._declared = declared
         self._clock = clock
-        self._lock = StageLock(bucket, lease_s, suffix=suffix)
+        self._lock = StageLock(bucket, lease_s, suffixes=suffixes)
         self._configs = Configs(aws)
         self._alarms = Alarms(aws)
-        names = {stage: endpoint_name(stage, suffix) for stage in Stage}
-        self._hosted = {stage: HostedEndpoint(aws, name, poll_s=poll_s, pause=pause) for stage, name in names.items()}
-        self._wanted = {stage: WantedStore(bucket, deployments_folder(stage, suffix)) for stage in Stage}
-        self._lifetimes = S3Lifetimes(bucket, suffix=suffix)
+        own = {stage: suffixes.get(stage, "") for stage in Stage}
+        names = {stage: endpoint_name(stage, own[stage]) for stage in Stage}
+        self._hosted = {
+            stage: HostedEndpoint(aws, name, tags=tags, poll_s=poll_s, pause=pause) for stage, name in names.items()
+        }
+        self._wanted = {stage: WantedStore(bucket, deployments_folder(stage, own[stage])) for stage in Stage}
+        self._lifetimes = S3Lifetimes(bucket, suffixes=suffixes)
 
     def describe(self, stage: Stage) -> Endpoint:
         """Raises `AccessError`, `ThrottledError` or `PlatformError` when AWS cannot be asked: a plan must not be made
         of a guess.
         """
+        called = self._hosted[stage].name
         look = self._hosted[stage].look()
         wanted = self._wanted[stage].read().in_force(look)
         if look is None:
             if wanted.model is None:
-                return Endpoint(stage=stage, status=EndpointStatus.NOT_DEPLOYED, detail="Nothing is deployed.")
+                status, detail = EndpointStatus.NOT_DEPLOYED, "Nothing is deployed."
+                return Endpoint(stage=stage, called=called, status=status, detail=detail)
             detail = (
-                f"SageMaker has no endpoint '{self._hosted[stage].name}' any more: somebody deleted it. "
+                f"SageMaker has no endpoint '{called}' any more: somebody deleted it. "
                 f"`python -m backend endpoints restart --stage {stage.value}` makes it again."
             )
-            return Endpoint(stage=stage, status=EndpointStatus.FAILED, wanted=wanted.model, detail=detail)
+            return Endpoint(
+                stage=stage, called=called, status=EndpointStatus.FAILED, wanted=wanted.model, detail=detail
+            )
         config = self._configs.read(look.config) if look.answers else None
         served = config.model if config else None
         return Endpoint(
             stage=stage,
+            called=called,
             status=_STATUS.get(look.status, EndpointStatus.FAILED),
             wanted=wanted.model,
             served=served,
             since=wanted.since if served == wanted.model else look.changed,
             detail=_explained(look, known=served is not None),
             drift=drifted(wanted, look, served),
+            hosting=hosted_otherwise(config, self._hosting) if self._declared and config else (),
         )
 
     def hold(self, stage: Stage, holder: str) -> AbstractContextManager[None]:
@@ -143,7 +161,13 @@ class SageMakerEndpoints:
         """
         tools = self._tools(stage)
         wanted = self._wanted[stage].read()
-        if wanted.model == target and wanted.pending is None and _is_well(tools, wanted.config, target):
+        rehosted = self._declared and wanted.config != tools.preparation.config_of(target)
+        if (
+            wanted.model == target
+            and wanted.pending is None
+            and not rehosted
+            and _is_well(tools, wanted.config, target)
+        ):
             for step in STEPS:
                 report(step, StepStatus.COMPLETED, f"version {target.version} serves already")
             return self.describe(stage)
@@ -154,15 +178,7 @@ class SageMakerEndpoints:
             endpoint_deployment.deploy(tools, target, archive, report)
         except WentBack as back:
             seen = self.describe(stage)
-            return Endpoint(
-                stage=stage,
-                status=seen.status,
-                wanted=seen.wanted,
-                served=seen.served,
-                since=seen.since,
-                detail=back.reason,
-                drift=seen.drift,
-            )
+            return replace(seen, detail=back.reason)
         return self.describe(stage)
 
     def predict(self, stage: Stage, images: npt.NDArray[np.float32]) -> Answer:
@@ -203,6 +219,7 @@ class SageMakerEndpoints:
         hosted, wanted = self._hosted[stage], self._wanted[stage]
         known = wanted.read()
         if hosted.look() is None and known.model is None:
+            self._preparation(stage).collect(())  # of a deployment that died before it had an endpoint
             return
         self._lock.require_held(stage)
         if known != Wanted(model=None):
@@ -245,6 +262,10 @@ class SageMakerEndpoints:
             )
         return look, config
 
+    def _has_declared_count(self, look: Look) -> bool:
+        config = self._configs.read(look.config)
+        return config is not None and config.instances == self._hosting.instances
+
     def _preparation(self, stage: Stage) -> Preparation:
         return Preparation(self._aws, self._artifacts, self._hosting, self._hosted[stage].name)
 
@@ -261,6 +282,7 @@ class SageMakerEndpoints:
             require_held=lambda: self._lock.require_held(stage),
             checked=lambda look: require_room(self._aws, hosting, look),
             why_back=lambda look: self._alarms.why(hosted.name, look),
+            retains=lambda look: not self._declared or self._has_declared_count(look),
             longest_s=self._longest_s,
             clock=self._clock,
         )

@@ -51,10 +51,17 @@ class HostedEndpoint:
     """The endpoint called `name`. `pause` sleeps between two looks; tests need not wait."""
 
     def __init__(
-        self, aws: Aws, name: str, *, poll_s: float = _POLL_S, pause: Callable[[float], None] = time.sleep
+        self,
+        aws: Aws,
+        name: str,
+        *,
+        tags: Mapping[str, str] | None = None,
+        poll_s: float = _POLL_S,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._aws = aws
         self.name = name
+        self._tags = [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
         self._poll_s = poll_s
         self._pause = pause
 
@@ -104,22 +111,28 @@ class HostedEndpoint:
         try:
             self._once_consistent(
                 f"create the endpoint '{self.name}'",
-                lambda: self._aws.sagemaker("write").create_endpoint(EndpointName=self.name, EndpointConfigName=config),
+                lambda: self._aws.sagemaker("write").create_endpoint(
+                    EndpointName=self.name,
+                    EndpointConfigName=config,
+                    **({"Tags": self._tags} if self._tags else {}),  # type: ignore[arg-type]
+                ),
             )
         except TakenError as error:
             look = self.look()
             if look is None or look.config != config:  # else our first attempt arrived; only its answer was lost
                 raise self._changed_elsewhere(look) from error
 
-    def update(self, config: str, deployment: Mapping[str, Any]) -> None:
-        """Begin to change it to `config`. Raises as `create`. Instances that were added or removed since stay so."""
+    def update(self, config: str, deployment: Mapping[str, Any], *, retains: bool = True) -> None:
+        """Begin to change it to `config`. Raises as `create`. Instances that were added or removed since stay so; if it
+        `retains` none, there are as many as the config says.
+        """
         try:
             self._once_consistent(
                 f"update the endpoint '{self.name}'",
                 lambda: self._aws.sagemaker("write").update_endpoint(
                     EndpointName=self.name,
                     EndpointConfigName=config,
-                    RetainAllVariantProperties=True,
+                    RetainAllVariantProperties=retains,
                     DeploymentConfig=deployment,  # type: ignore[arg-type]
                 ),
             )

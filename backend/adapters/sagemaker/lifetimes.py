@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backend.adapters.sagemaker.names import NO_SUFFIXES, Suffixes
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.records import from_document, to_document
 from backend.adapters.sagemaker.served import deployments_folder
@@ -13,9 +14,9 @@ from backend.ports.upkeep import Lifetimes
 class S3Lifetimes:
     """`Lifetimes` in the bucket."""
 
-    def __init__(self, bucket: Bucket, *, suffix: str = "") -> None:
+    def __init__(self, bucket: Bucket, *, suffixes: Suffixes = NO_SUFFIXES) -> None:
         self._bucket = bucket
-        self._keys = {stage: f"{deployments_folder(stage, suffix)}lifetime.json" for stage in Stage}
+        self._keys = {stage: f"{deployments_folder(stage, suffixes.get(stage, ''))}lifetime.json" for stage in Stage}
 
     def read(self, stage: Stage) -> Lifetime:
         document = self._bucket.find(self._keys[stage])

@@ -35,6 +35,12 @@ class ContentName:
         return f"{self.endpoint}-v{self.version}-{self.digest}"
 
 
+Suffixes = Mapping[Stage, str]
+"""For stages that are served beside their own endpoint: what that one's name has in it, for example of a pull request.
+"""
+NO_SUFFIXES: Final[Suffixes] = {}
+
+
 def endpoint_name(stage: Stage, suffix: str = "") -> str:
     """The stage's endpoint; with a suffix, one beside it, for example of a pull request: `<name>-<suffix>-<stage>`.
 

@@ -24,12 +24,12 @@ _COOL_DOWN_S: Final = 300
 
 
 class SageMakerFleets:
-    """`Fleets` on SageMaker; `suffix` as for `SageMakerEndpoints`."""
+    """`Fleets` on SageMaker."""
 
-    def __init__(self, aws: Aws, *, suffix: str = "") -> None:
+    def __init__(self, aws: Aws) -> None:
         self.unsupported: Unsupported = {}
         self._alarms = Alarms(aws)
-        self._names = {stage: endpoint_name(stage, suffix) for stage in Stage}
+        self._names = {stage: endpoint_name(stage) for stage in Stage}
         self._fleets = {stage: Fleet(aws, name) for stage, name in self._names.items()}
 
     def read(self, stage: Stage) -> Scale:

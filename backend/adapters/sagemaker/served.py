@@ -15,7 +15,7 @@ from backend.adapters.sagemaker.hosted import IN_SERVICE, Look
 from backend.adapters.sagemaker.names import sha256_of_key
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.records import from_document, to_document
-from backend.adapters.sagemaker.serving_requests import VERSION_VARIABLE
+from backend.adapters.sagemaker.serving_requests import VERSION_VARIABLE, Hosting
 from backend.adapters.sagemaker.session import Aws
 from backend.domain.drift import Difference
 from backend.domain.serving import ServedModel, Stage
@@ -64,6 +64,7 @@ class ServedConfig:
     config: str
     model_name: str
     model_data: str
+    image: str
     instance_type: str
     instances: int
     model: ServedModel | None
@@ -128,6 +129,7 @@ class Configs:
             config=name,
             model_name=model_name,
             model_data=container.get("ModelDataUrl", ""),
+            image=container.get("Image", ""),
             instance_type=variant.get("InstanceType", ""),
             instances=variant.get("InitialInstanceCount", 0),
             model=_model(container),
@@ -155,6 +157,16 @@ def drifted(wanted: Wanted, look: Look, served: ServedModel | None) -> tuple[Dif
     if served.sha256 != wanted.model.sha256:
         found.append(Difference(what="archive", wanted=_short(wanted.model.sha256), served=_short(served.sha256)))
     return tuple(found)
+
+
+def hosted_otherwise(served: ServedConfig, declared: Hosting) -> tuple[Difference, ...]:
+    """How the config runs its model otherwise than was declared."""
+    pairs = (
+        ("image", declared.image, served.image),
+        ("instance type", declared.instance_type, served.instance_type),
+        ("instances", str(declared.instances), str(served.instances)),
+    )
+    return tuple(Difference(what=what, wanted=wanted, served=is_) for what, wanted, is_ in pairs if wanted != is_)
 
 
 def _short(sha256: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from backend.adapters.sagemaker.example_sets import S3ExampleSets
 from backend.adapters.sagemaker.hard_examples import S3HardExamples
 from backend.adapters.sagemaker.images import triton_image
 from backend.adapters.sagemaker.lifetimes import S3Lifetimes
+from backend.adapters.sagemaker.names import Suffixes
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.operation_store import S3OperationStore
 from backend.adapters.sagemaker.prices import Prices
@@ -25,6 +26,7 @@ from backend.adapters.sagemaker.registry import SageMakerRegistry
 from backend.adapters.sagemaker.scaling import SageMakerFleets
 from backend.adapters.sagemaker.serving_requests import Hosting, Shift
 from backend.adapters.sagemaker.session import Aws
+from backend.adapters.sagemaker.sites import S3Archives, SageMakerSites
 from backend.adapters.sagemaker.tallies import S3Tallies
 from backend.ports.probes import Probe
 
@@ -46,6 +48,8 @@ class ServingOnAws:
     tallies: S3Tallies
     logs: CloudWatchServerLogs
     lifetimes: S3Lifetimes
+    sites: SageMakerSites
+    archives: S3Archives
     probes: Sequence[Probe]
 
 
@@ -61,7 +65,6 @@ def serving_on_aws(
     security_groups: tuple[str, ...],
     kms_key: str,
     prices: Prices | None = None,
-    suffix: str = "",
 ) -> ServingOnAws:
     """`image` empty is AWS's own Triton container of the region. Raises `InvalidInputError` for what cannot be so."""
     hosting = Hosting(
@@ -76,20 +79,28 @@ def serving_on_aws(
     )
     bucket = Bucket(aws)
     artifacts = Artifacts(aws, cache)
-    serving = SageMakerEndpoints(aws, bucket, artifacts, hosting, prices=prices, suffix=suffix)
+    serving = SageMakerEndpoints(aws, bucket, artifacts, hosting, prices=prices)
+
+    def serve(on: Hosting, suffixes: Suffixes, tags: Mapping[str, str], declared: bool) -> SageMakerEndpoints:
+        return SageMakerEndpoints(
+            aws, bucket, artifacts, on, prices=prices, suffixes=suffixes, tags=tags, declared=declared
+        )
+
     return ServingOnAws(
         registry=SageMakerRegistry(aws, bucket, artifacts, image=hosting.image),
         serving=serving,
-        fleets=SageMakerFleets(aws, suffix=suffix),
-        deployments=S3Deployments(bucket, suffix=suffix),
+        fleets=SageMakerFleets(aws),
+        deployments=S3Deployments(bucket),
         audit=S3AuditLog(bucket),
         operations=S3OperationStore(bucket),
         examples=S3HardExamples(bucket),
         example_sets=S3ExampleSets(bucket),
         evaluations=S3Evaluations(bucket),
-        traffic=CloudWatchTraffic(aws, instance_type=hosting.instance_type, suffix=suffix),
+        traffic=CloudWatchTraffic(aws, instance_type=hosting.instance_type),
         tallies=S3Tallies(bucket),
-        logs=CloudWatchServerLogs(aws, suffix=suffix),
-        lifetimes=S3Lifetimes(bucket, suffix=suffix),
+        logs=CloudWatchServerLogs(aws),
+        lifetimes=S3Lifetimes(bucket),
+        sites=SageMakerSites(aws, bucket, hosting, serve, own_image=image),
+        archives=S3Archives(bucket, cache / "incoming"),
         probes=serving_probes(aws, bucket, serving, hosting),
     )

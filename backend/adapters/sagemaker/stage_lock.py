@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from backend.adapters.sagemaker.errors import LostRaceError
+from backend.adapters.sagemaker.names import NO_SUFFIXES, Suffixes
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.records import from_document, to_document
 from backend.adapters.sagemaker.served import deployments_folder
@@ -49,10 +50,10 @@ class Lease:
 class StageLock:
     """The locks of the stages; one per process, shared by its threads."""
 
-    def __init__(self, bucket: Bucket, lease_s: float = LEASE_S, *, suffix: str = "") -> None:
+    def __init__(self, bucket: Bucket, lease_s: float = LEASE_S, *, suffixes: Suffixes = NO_SUFFIXES) -> None:
         self._bucket = bucket
         self._lease_s = lease_s
-        self._suffix = suffix
+        self._suffixes = suffixes
         self._held: dict[Stage, _Held] = {}
 
     @contextmanager
@@ -109,7 +110,7 @@ class StageLock:
         )
 
     def _key(self, stage: Stage) -> str:
-        return f"{deployments_folder(stage, self._suffix)}lock.json"
+        return f"{deployments_folder(stage, self._suffixes.get(stage, ''))}lock.json"
 
     def _renew(self, held: _Held) -> None:
         while not held.ended.wait(self._lease_s / _RENEWALS):

@@ -172,16 +172,25 @@ class WatchedDeployments:
         self._histories: Answers[Sequence[Deployment]] = Answers(
             lambda stage: deployments.history(Stage(stage) if stage else None), lambda _: _CHANGING_S
         )
+        self._versions: Answers[Sequence[Deployment]] = Answers(self._ask, lambda _: LIST_SECONDS)
 
     def save(self, deployment: Deployment) -> None:
         self._deployments.save(deployment)
         self._histories.forget()
+        self._versions.forget()
 
     def get(self, deployment_id: str) -> Deployment:
         return self._deployments.get(deployment_id)
 
+    def of_version(self, stage: Stage, version: int) -> Sequence[Deployment]:
+        return self._versions.get(f"{stage.value} {version}")
+
     def history(self, stage: Stage | None = None) -> Sequence[Deployment]:
         return self._histories.get(stage.value if stage else "")
+
+    def _ask(self, question: str) -> Sequence[Deployment]:
+        stage, version = question.split(" ")
+        return self._deployments.of_version(Stage(stage), int(version))
 
 
 def _pause(endpoint: Endpoint) -> float:

@@ -26,7 +26,7 @@ def hosting_for(account: Account, **given: object) -> Hosting:
     )
 
 
-def serving_on(account: Account, cache: Path, *, suffix: str = "", **hosting: object) -> SageMakerEndpoints:
+def serving_on(account: Account, cache: Path, **hosting: object) -> SageMakerEndpoints:
     """Looks follow one another at once; a lease is two seconds, the least that S3's clock can tell."""
     aws = Aws(account)
     return SageMakerEndpoints(
@@ -34,7 +34,6 @@ def serving_on(account: Account, cache: Path, *, suffix: str = "", **hosting: ob
         Bucket(aws),
         Artifacts(aws, cache / "archives"),
         hosting_for(account, **hosting),
-        suffix=suffix,
         poll_s=0.001,
         lease_s=LEASE_S,
     )
