@@ -135,6 +135,9 @@ class EndpointRunner:
             if not self._server.keep_running():
                 self._say(RunnerState.STARTING, self._server.last_exit)
                 return _QUICK_BEAT_S
+            if self._said is None or not self._said.takes_loads:
+                # A deployment may wait for this, and hold the lock without which nothing is repaired.
+                self._say(RunnerState.STARTING)
             wanted = self._folder.wanted()
             if wanted is not None:
                 self._wanted_at = time.monotonic()

@@ -163,6 +163,22 @@ def test_nothing_is_repaired_while_a_deployment_loads(
     assert server.calls == ["load mnist"]
 
 
+def test_a_deployment_to_a_stage_that_was_down_is_told_that_the_server_takes_loads(
+    folder: EndpointFolder, server: Server, beat: Callable[[int], None]
+) -> None:
+    """It holds the load lock while it waits for that, so nothing can be repaired first."""
+    folder.want(WANTED)
+    server.is_ready = False
+    with take_lock(folder.load_lock):
+        beat(1)
+        server.is_ready = True
+        beat(1)
+        status = folder.status()
+    assert server.calls == []
+    assert status is not None
+    assert status.takes_loads
+
+
 def test_the_candidate_of_a_dead_deployment_is_freed(
     folder: EndpointFolder, server: Server, beat: Callable[[int], None]
 ) -> None:
@@ -184,9 +200,9 @@ def test_a_candidate_that_its_deployment_frees_meanwhile_is_left_alone(
     server.serves = MODEL
     (folder.repository.root / CANDIDATE).mkdir(parents=True)
 
-    def wait_for_the_deployment(path: Path) -> FileLock:
+    def wait_for_the_deployment(path: Path, *, shared: bool = False) -> FileLock:
         folder.repository.remove_candidate()
-        return take_lock(path)
+        return take_lock(path, shared=shared)
 
     monkeypatch.setattr(endpoint_runner, "take_lock", wait_for_the_deployment)
     beat(1)
