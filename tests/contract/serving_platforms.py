@@ -86,7 +86,7 @@ class Bench:
 @pytest.fixture(
     params=[
         "fake",
-        "sagemaker",
+        pytest.param("sagemaker", marks=pytest.mark.processes),
         pytest.param("local", marks=pytest.mark.triton),
         pytest.param("external", marks=pytest.mark.triton),
     ]

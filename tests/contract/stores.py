@@ -41,7 +41,7 @@ class Stores:
     evaluations: EvaluationStore
 
 
-@pytest.fixture(params=["local", "sagemaker"])
+@pytest.fixture(params=["local", pytest.param("sagemaker", marks=pytest.mark.processes)])
 def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Stores:
     """Empty."""
     if request.param == "sagemaker":

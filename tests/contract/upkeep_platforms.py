@@ -43,7 +43,7 @@ class Bench:
     elsewhere: Callable[[], Tallies]
 
 
-@pytest.fixture(params=["local", "sagemaker"])
+@pytest.fixture(params=["local", pytest.param("sagemaker", marks=pytest.mark.processes)])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
     """Nothing has happened yet."""
     if request.param == "sagemaker":

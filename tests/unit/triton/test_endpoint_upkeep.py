@@ -179,7 +179,7 @@ class TestTimeToLive:
         beat(2)
         assert folder.wanted() is None
         assert folder.lifetime() == Lifetime(taken_down_at=NOON + timedelta(seconds=10))
-        assert not folder.repository.root.exists()
+        assert list(folder.repository.root.iterdir()) == []
         assert (server.calls, killed) == (["stop"], [signal.SIGTERM])
         (event,) = events
         assert (event.actor, event.action, event.subject, event.outcome) == (
