@@ -14,9 +14,9 @@ run: setup  ## set up if needed, start the dashboard
 	@exec $(PY) -m app
 
 test: setup-test  ## set up if needed, run every test
-	@$(PY) -m pytest -q -n 2 -m "not triton" tests/unit tests/contract tests/architecture tests/ui
+	@$(PY) -m pytest -q -n 2 -m "not triton" tests/unit tests/contract tests/architecture tests/ui tests/integration/sagemaker
 	@$(PY) -m pytest -q -m triton tests/contract
-	@$(PY) -m pytest -q tests/integration tests/e2e
+	@$(PY) -m pytest -q --ignore=tests/integration/sagemaker tests/integration tests/e2e
 
 test-fast: setup-test  ## unit and contract tests, under a minute
 	@$(PY) -m pytest -q -n 2 -m "not triton and not processes" tests/unit tests/contract tests/architecture
@@ -32,12 +32,15 @@ check: setup-test  ## format, lint, types, layers, workflows
 
 bench: setup-test  ## measure, side by side; writes docs/benchmarks.md
 	@$(PY) -m tests.bench.first_light
+	@$(PY) -m tests.bench.drawing
 	@$(PY) -m tests.bench.training
 	@$(PY) -m tests.bench.tuning
 	@$(PY) -m tests.bench.precision
 	@$(PY) -m tests.bench.data
 	@$(PY) -m tests.bench.runs_index
 	@$(PY) -m tests.bench.runs_page
+	@$(PY) -m tests.bench.serving
+	@$(PY) -m tests.bench.serving_choices
 
 bench-ablation: setup-test  ## what each part of the preset accurate is worth; half an hour of CPU
 	@$(PY) -m tests.bench.ablation
@@ -49,6 +52,8 @@ campaign: setup-test  ## the long proofs; writes docs/reliability.md
 	@$(PY) -m tests.campaign.killed_processes
 	@$(PY) -m tests.campaign.killed_beginnings
 	@$(PY) -m tests.campaign.killed_everything
+	@$(PY) -m tests.campaign.drawn_for_hours
+	@$(PY) -m tests.campaign.server_memory
 
 campaign-images: setup-test  ## build and run the images where there is no Docker; root, buildah, debootstrap
 	@$(PY) -m tests.campaign.container_images
@@ -75,7 +80,7 @@ stop:  ## stop endpoints and jobs left running
 	@$(PY) -m backend stop
 
 clean: ## remove environments and caches (never .digits, the state)
-	@rm -rf .venv .venv-serving .mypy_cache .ruff_cache .pytest_cache test-results
+	@rm -rf .venv .venv-serving .venv-bench .mypy_cache .ruff_cache .pytest_cache test-results
 
 setup:
 	@$(PYTHON) .ci/setup.py run

@@ -2,6 +2,7 @@
 
     python3 .ci/setup.py run      the dashboard's environment and the serving environment
     python3 .ci/setup.py test     these, the development tools and a Chromium
+    python3 .ci/setup.py deploy   the dashboard's environment alone, for commands that deploy to AWS
 
 Standard library only: it runs on a bare machine, with the system's Python. What was made is remembered as a digest of
 what it was made from (`<environment>/.made-from`), written last. An environment without it was interrupted and is made
@@ -44,7 +45,8 @@ def main(arguments: Sequence[str]) -> int:
         with (ROOT / ".setup.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             dashboard_environment()
-            serving_environment()
+            if wanted != "deploy":
+                serving_environment()
             if wanted == "test":
                 development_tools()
                 browser()

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from backend.bootstrap import connect
+from backend.domain.capabilities import Feature
 from backend.domain.serving import Stage
 from backend.errors import DigitsError, SetupError
 from backend.settings import ROOT, Settings, load_settings
@@ -46,8 +47,13 @@ def _require_free(settings: Settings) -> None:
 
 
 def _resume_endpoints(settings: Settings) -> None:
-    """After a restart of the machine, the endpoints that should serve do again; live ones are left alone."""
+    """After a restart of the machine, the endpoints that should serve do again; live ones are left alone.
+
+    Where endpoints do not run on this machine, its restart stopped none: one that is missing was deleted by somebody.
+    """
     backend = connect(settings)
+    if Feature.SUSPEND in backend.serving.unsupported:
+        return
     for stage in Stage:
         try:
             backend.serving.resume(stage)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
+from backend.domain.jobs import Compute
 from backend.domain.training import Value, resolve
 from backend.domain.tuning import OBJECTIVES, Strategy
 from backend.services.searching import TuningPlan
@@ -12,10 +13,10 @@ from backend.services.searching import TuningPlan
 _PROGRAM = ("python", "-m", "backend")
 
 
-def train_command(preset: str, values: Mapping[str, Value], name: str) -> str:
+def train_command(preset: str, values: Mapping[str, Value], name: str, compute: Compute | None = None) -> str:
     """`train` with what differs from the preset."""
     base = resolve(preset, {})
-    words = [*_PROGRAM, "train", "--preset", preset, *_settings(values, base)]
+    words = [*_PROGRAM, "train", "--preset", preset, *_settings(values, base), *_compute(compute or Compute())]
     return shlex.join(words + (["--name", name] if name else []))
 
 
@@ -37,7 +38,15 @@ def tune_command(plan: TuningPlan) -> str:
     words += ["--early-stopping"] if plan.early_stopping else []
     words += ["--seed", str(plan.seed)] if plan.seed != defaults.seed else []
     words += ["--warm-start", plan.warm_start_from] if plan.warm_start_from else []
+    words += _compute(plan.compute)
     return shlex.join(words + (["--name", plan.name] if plan.name else []))
+
+
+def _compute(compute: Compute) -> list[str]:
+    words = ["--instance-type", compute.instance_type] if compute.instance_type else []
+    words += ["--spot"] if compute.spot else []
+    words += ["--max-minutes", str(compute.max_minutes)] if compute.max_minutes else []
+    return words + (["--max-wait-minutes", str(compute.max_wait_minutes)] if compute.max_wait_minutes else [])
 
 
 def _settings(values: Mapping[str, Value], base: Mapping[str, Value]) -> list[str]:

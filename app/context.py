@@ -11,4 +11,4 @@ from backend.settings import load_settings
 @st.cache_resource(show_spinner=False)
 def backend() -> Backend:
     """Raises `DigitsError` when the settings are wrong or the database cannot be opened; not cached then."""
-    return connect(load_settings())
+    return connect(load_settings(), watched=True)

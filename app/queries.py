@@ -13,11 +13,13 @@ import streamlit as st
 
 from app.context import backend
 from backend.domain.audit import AuditEvent
+from backend.domain.example_sets import ExampleSet
 from backend.domain.gates import GateResult, StagingLook
 from backend.domain.jobs import LogChunk, MetricPoint, TrainingJob
 from backend.domain.prediction import HardExample
 from backend.domain.promotion import Deployment
 from backend.domain.registry import Decision, ModelVersion
+from backend.domain.scaling import Scale
 from backend.domain.serving import Endpoint, EndpointMetrics, ServedModel, Stage
 from backend.domain.tuning import TuningJob
 from backend.errors import NotFoundError
@@ -140,6 +142,12 @@ def endpoint_metrics(stage: Stage) -> EndpointMetrics:
 
 
 @st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def scale(stage: Stage) -> Scale:
+    """How many instances serve the stage. Raises `RefusedError` where there are none, `NotFoundError`."""
+    return backend().scales.read(stage)
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
 def deployments(stage: Stage) -> Sequence[Deployment]:
     """The stage's deployments, newest first; one whose process died is told so."""
     return backend().promotion.history(stage)
@@ -173,6 +181,18 @@ def staging_look(target: ServedModel, since: datetime | None) -> StagingLook:
 def hard_examples() -> Sequence[HardExample]:
     """Every corrected drawing, newest first."""
     return backend().examples.list_examples()
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def example_sets() -> Sequence[ExampleSet]:
+    """The sets of corrected drawings that were kept, newest first."""
+    return backend().example_sets.list_sets()
+
+
+def forget_examples() -> None:
+    """After a drawing was labelled or removed, or a set was kept."""
+    for read in (hard_examples, example_sets):
+        read.clear()
 
 
 @st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)

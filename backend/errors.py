@@ -17,7 +17,10 @@ DigitsError
 └── PlatformError            the platform failed or cannot be reached              exit code 5
     ├── EndpointUnavailableError
     ├── StoreError
+    ├── ThrottledError         the platform asks to be asked less often: what was known stays on screen
+    ├── QuotaError             a limit of the account, with its name
     └── SetupError             something this machine needs is missing
+        └── AccessError        the platform refuses who asks: credentials, or a missing permission
 """
 
 from __future__ import annotations
@@ -108,5 +111,17 @@ class StoreError(PlatformError):
     pass
 
 
+class ThrottledError(PlatformError):
+    pass
+
+
+class QuotaError(PlatformError):
+    pass
+
+
 class SetupError(PlatformError):
+    pass
+
+
+class AccessError(SetupError):
     pass

@@ -5,11 +5,18 @@ from __future__ import annotations
 import streamlit as st
 
 from app import theme
-from backend.domain.serving import TRITON_MODEL, Endpoint
+from backend.domain.serving import TRITON_MODEL, Endpoint, EndpointStatus
 
 
 def request_card(endpoint: Endpoint) -> None:
-    with theme.card("request", "Ask it yourself", stretch=True):
+    with theme.card("request", "Ask it yourself"):
+        if not endpoint.url and endpoint.status is EndpointStatus.IN_SERVICE:
+            st.caption(
+                "SageMaker's InvokeEndpoint, signed with AWS credentials: float32 [N, 28, 28, 1], pixels 0 to 1, ink "
+                "bright on black; ten probabilities per image."
+            )
+            st.code(boto3_example(endpoint.name), language="python", wrap_lines=True)
+            return
         if not endpoint.url:
             st.caption("It is down: there is nobody to ask. The request to copy is here when it serves again.")
             return
@@ -29,6 +36,20 @@ pixels=$(seq -s, 784 | sed 's/[0-9][0-9]*/0/g')
 curl -s {url}/v2/models/{TRITON_MODEL}/infer \\
   -H 'Content-Type: application/json' \\
   -d '{{"inputs": [{{"name": "input_1", "datatype": "FP32", "shape": [1, 28, 28, 1], "data": ['"$pixels"']}}]}}'
+"""
+
+
+def boto3_example(name: str) -> str:
+    """Sends a blank image to an endpoint of SageMaker as JSON: `pip install boto3`."""
+    return f"""\
+import json
+import boto3
+
+tensor = {{"name": "input_1", "datatype": "FP32", "shape": [1, 28, 28, 1], "data": [0.0] * 784}}
+answer = boto3.client("sagemaker-runtime").invoke_endpoint(
+    EndpointName="{name}", ContentType="application/json", Body=json.dumps({{"inputs": [tensor]}})
+)
+print(json.load(answer["Body"])["outputs"][0]["data"])
 """
 
 

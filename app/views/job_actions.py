@@ -12,6 +12,7 @@ from app.context import backend
 from app.errors import shown
 from app.identity import actor, click_key, refusal
 from app.queries import Job
+from backend.domain.capabilities import Feature
 from backend.domain.identity import Role
 from backend.domain.jobs import JobStatus, TrainingJob
 from backend.domain.registry import ModelVersion
@@ -69,6 +70,7 @@ def ask_to_stop(jobs: Sequence[Job]) -> None:
 def _ask_about_search(job: TuningJob) -> None:
     live = sum(not trial.status.is_terminal for trial in job.trials)
     them = "the one that was launched is" if live == 1 else f"the {live} that were launched are"
+    why_not = backend().tuning.unsupported.get(Feature.FINISH_RUNNING_TRIALS, "")
     waits = job.status is JobStatus.STOPPING
     after = f"After the running trials: no further one; {them} let end, and counted." if live else ""
     now = f"Now: {them} ended within ten seconds, and not counted." if live else "No trial is running."
@@ -76,12 +78,13 @@ def _ask_about_search(job: TuningJob) -> None:
         question=f"Stop {job.name}?",
         verb="Stop now",
         consequences=[
-            *([after] if after and not waits else []),
+            *([after] if after and not waits and not why_not else []),
             now,
+            *([why_not] if why_not else []),
             _TRIALS_KEPT,
         ],
         apply=_stopping([job], StopMode.NOW),
-        other_verb="" if waits or not live else "Stop after the running trials",
+        other_verb="" if waits or not live or why_not else "Stop after the running trials",
         other_apply=_stopping([job], StopMode.AFTER_RUNNING),
         icon=_STOP,
     )
@@ -99,10 +102,15 @@ def _ask_about_several(jobs: Sequence[Job]) -> None:
             *([_TRIALS_KEPT] if searches else []),
         ],
         apply=_stopping(jobs, StopMode.NOW),
-        other_verb="Let running trials end first" if searches else "",
+        other_verb="Let running trials end first" if searches and not _stops_all() else "",
         other_apply=_stopping(jobs, StopMode.AFTER_RUNNING),
         icon=_STOP,
     )
+
+
+def _stops_all() -> bool:
+    """Whether a search cannot be stopped without its running trials."""
+    return Feature.FINISH_RUNNING_TRIALS in backend().tuning.unsupported
 
 
 def _stopping(jobs: Sequence[Job], mode: StopMode) -> Callable[[], None]:

@@ -11,6 +11,7 @@ import streamlit as st
 from app import navigation, queries, theme
 from app.components.command_line import command_line
 from app.components.error_panel import error_panel
+from app.components.freshness import billed_words
 from app.components.metric_chart import metric_chart
 from app.components.notice import notice
 from app.components.relative_time import duration, relative_time
@@ -19,6 +20,7 @@ from app.errors import shown
 from app.views.job_actions import versions_of
 from app.views.job_log import job_log
 from app.views.lineage import run_link, version_links
+from backend.domain.capabilities import Feature
 from backend.domain.jobs import JobStatus, MetricPoint, TrainingJob
 from backend.domain.training import epochs_of
 
@@ -86,11 +88,20 @@ def _numbers(job: TrainingJob) -> None:
             st.metric(label, "-" if value is None else f"{value:.2%}", width="content")
         loss = job.metrics.get("train_loss")
         st.metric("Training loss", "-" if loss is None else f"{loss:.4f}", width="content")
+        if job.billing is not None:
+            cost = job.billing.cost
+            st.metric(
+                "Cost",
+                "price unknown" if cost is None else f"{cost:.4f} {job.billing.currency}",
+                width="content",
+                help=billed_words(job.billing),
+            )
 
 
 def _progress_text(job: TrainingJob) -> str:
     if job.status is JobStatus.PENDING:
-        return "Waiting for a slot. You may leave this page."
+        queued = Feature.QUEUE not in backend().training.unsupported
+        return f"{'Waiting for a slot' if queued else 'Being launched'}. You may leave this page."
     epoch = job.metrics.get("epoch")
     of = f"epoch {math.ceil(epoch)} of {epochs_of(job.request.hyperparameters)}" if epoch else "starting"
     took = job.duration(datetime.now(UTC))

@@ -12,8 +12,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import navigation, queries, theme
 from app.components.empty_state import empty_state, empty_state_link
+from app.components.freshness import freshness_line
 from app.components.job_table import OBJECTIVE, TRAINING, TRIAL, TUNING, Picked, best_value, job_table, kind_of
 from app.components.status_badge import look_of
+from app.context import backend
 from app.errors import shown
 from app.identity import refusal
 from app.queries import Job
@@ -77,6 +79,7 @@ def live_table() -> None:
     with shown("List the jobs"):
         trials = st.query_params.get("trials") == "1"
         jobs = [*queries.jobs(), *queries.tuning_jobs()] if trials else queries.work()
+        freshness_line(backend().training.freshness())
         if not jobs and not queries.jobs():
             _nothing_yet()
             return

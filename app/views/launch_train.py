@@ -15,8 +15,18 @@ from app.errors import shown
 from app.estimates import training_estimate
 from app.identity import actor, click_key, refusal
 from app.queries import Job
-from app.views.launch_parts import configuration_table, field_notes, filled_in_from, preset_control, queue, start_values
+from app.views.launch_compute import compute_fields
+from app.views.launch_parts import (
+    configuration_table,
+    field_choices,
+    field_notes,
+    filled_in_from,
+    preset_control,
+    queue,
+    start_values,
+)
 from backend.domain.identity import Role
+from backend.domain.jobs import Compute
 from backend.domain.training import Value, resolve
 
 
@@ -28,15 +38,16 @@ def train_form(source: Job | None) -> None:
         base = resolve(preset, {})
         filled_in_from(source, preset)
         start, scope = start_values(source, preset)
-        values = hyperparameter_fields(start, scope, notes=field_notes())
+        values = hyperparameter_fields(start, scope, notes=field_notes(), offered=field_choices())
         name = st.text_input(
             "Name", key="launch_name", max_chars=63, placeholder="made from the preset and the time", help="Optional."
         ).strip()
+        compute = compute_fields()
     with summary, theme.card("summary", "Exact configuration"):
-        _summary(preset, values, base, name)
+        _summary(preset, values, base, name, compute)
 
 
-def _summary(preset: str, values: dict[str, Value], base: Mapping[str, Value], name: str) -> None:
+def _summary(preset: str, values: dict[str, Value], base: Mapping[str, Value], name: str, compute: Compute) -> None:
     changed = [key for key in values if values[key] != base[key]]
     ordered = [*changed, *(key for key in values if key not in changed)]
     configuration_table([(key, values[key], f"was {base[key]}" if key in changed else "") for key in ordered])
@@ -59,8 +70,9 @@ def _summary(preset: str, values: dict[str, Value], base: Mapping[str, Value], n
                 preset=preset,
                 overrides=values,
                 name=name,
-                key=click_key("train", preset, name, sorted(values.items())),
+                key=click_key("train", preset, name, sorted(values.items()), compute),
+                compute=compute,
             )
             queries.forget_jobs()
             st.switch_page(navigation.JOBS.file, query_params={"job": job.name})
-    command_line(train_command(preset, values, name))
+    command_line(train_command(preset, values, name, compute))

@@ -13,6 +13,7 @@ from app.estimates import trials_of, tuning_estimate
 from app.identity import actor, click_key, refusal
 from app.tuning_figures import range_words
 from app.views.launch_parts import configuration_table, queue
+from backend.domain.capabilities import Feature
 from backend.domain.identity import Role
 from backend.domain.search_space import combinations
 from backend.domain.training import resolve
@@ -30,7 +31,7 @@ def tune_summary(plan: TuningPlan, request: TuningRequest | None, problem: str) 
         st.markdown(f":gray[:material/grid_view:] {_size(request)}")
         st.markdown(f":gray[:material/timer:] {tuning_estimate(queries.jobs(), request, slots)}")
         st.markdown(f":gray[:material/stacks:] {queue('The first trial begins', 'The first trial waits')}")
-        if request.max_parallel > slots:
+        if request.max_parallel > slots and Feature.QUEUE not in backend().tuning.unsupported:
             st.markdown(
                 f":orange[:material/warning:] This machine runs {slots} {'job' if slots == 1 else 'jobs'} at once "
                 f"(DIGITS_MAX_PARALLEL_JOBS): of {request.max_parallel} parallel trials the others wait."

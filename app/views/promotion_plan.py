@@ -139,12 +139,14 @@ def _what_it_takes(plan: DeploymentPlan) -> None:
     else:
         of = f"the median of {done} deployments" if done > 1 else "as the one deployment"
         takes = f"about {duration(plan.usually)}, {of} to {plan.stage.value}"
-    cost = f"${plan.hourly_cost:.2f} an hour" if plan.hourly_cost else "nothing: it runs on this machine"
+    cost = f"Costs ${plan.hourly_cost:.2f} an hour" if plan.hourly_cost else "Costs nothing: it runs on this machine"
+    if plan.hourly_cost is None:
+        cost = "Price unknown: give a file of prices as DIGITS_PRICES, or the right to ask AWS's Price List"
     back = served_name(plan.rollback_to) if plan.rollback_to else "nothing: this is the first"
     lines = [
         f":material/route: {' → '.join(STEPS)}; the old version answers until the switch, and after any failure",
         f":material/timer: Takes {takes}",
-        f":material/payments: Costs {cost}",
+        f":material/payments: {cost}",
         f":material/undo: A rollback would go to {back}",
     ]
     st.caption("  \n".join(lines))

@@ -42,7 +42,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(options: Namespace) -> int:
     try:
-        document, text, code = options.run(connect(load_settings()), options)
+        settings = load_settings()
+        if options.platform:
+            settings = settings.model_copy(update={"platform": options.platform})
+        document, text, code = options.run(connect(settings), options)
     except DigitsError as error:
         return _failed(error, options)
     except BrokenPipeError:

@@ -10,7 +10,7 @@ from typing import Any
 from backend.domain.evaluation import Evaluation
 from backend.domain.evidence import Compared, Evidence
 from backend.domain.gates import GateResult, Override
-from backend.domain.jobs import TrainingJob
+from backend.domain.jobs import Billing, TrainingJob
 from backend.domain.loadtest import LoadPlan, LoadResult
 from backend.domain.prediction import HardExample
 from backend.domain.probing import ProbeStream, Span
@@ -46,7 +46,14 @@ def job_document(job: TrainingJob) -> Document:
         "archive": job.archive,
         "sha256": job.sha256,
         "run": job.run,
+        "compute": asdict(job.request.compute),
+        "billing": None if job.billing is None else billing_document(job.billing),
     }
+
+
+def billing_document(billing: Billing) -> Document:
+    """`cost` is null where no price is known."""
+    return {**asdict(billing), "cost": billing.cost, "saved": billing.saved}
 
 
 def tuning_document(job: TuningJob) -> Document:

@@ -11,8 +11,8 @@ from typing import Any, Final
 from backend.bootstrap import Backend
 from backend.cli import tuning
 from backend.cli.documents import Answer, Document, job_document, neutral, table, tuning_document
-from backend.cli.options import settings
-from backend.domain.jobs import JobStatus, TrainingJob
+from backend.cli.options import compute, settings
+from backend.domain.jobs import Billing, JobStatus, TrainingJob
 from backend.domain.tuning import StopMode, TuningJob
 from backend.errors import InvalidInputError, NotFoundError
 
@@ -23,7 +23,11 @@ _SHORTHANDS: Final = ("epochs", "lr", "batch_size", "dataset", "limit", "seed", 
 def train(backend: Backend, options: Namespace) -> Answer:
     short = {name: value for name in _SHORTHANDS if (value := getattr(options, name)) is not None}
     job = backend.launching.train(
-        actor=backend.actor, preset=options.preset, overrides={**settings(options.set), **short}, name=options.name
+        actor=backend.actor,
+        preset=options.preset,
+        overrides={**settings(options.set), **short},
+        name=options.name,
+        compute=compute(options),
     )
     return _launched(backend, job, options)
 
@@ -139,6 +143,12 @@ def _metric(job: TrainingJob, name: str) -> str:
     return f"{job.metrics[name]:.4f}" if name in job.metrics else ""
 
 
+def _billed(billing: Billing) -> str:
+    cost = "price unknown" if billing.cost is None else f"{billing.cost:.4f} {billing.currency}"
+    saved = f", spot saved {billing.saved:.0%}" if billing.spot and billing.saved is not None else ""
+    return f"{billing.billed_seconds} s of {billing.instances} x {billing.instance_type}, {cost}{saved}"
+
+
 def _summary(job: TrainingJob) -> str:
     lines = {
         "job": job.name,
@@ -150,6 +160,7 @@ def _summary(job: TrainingJob) -> str:
         "sha256": job.sha256,
         "run": job.run,
         "resumed": f"from {job.request.resumed_from}" if job.request.resumed_from else "",
+        "billed": "" if job.billing is None else _billed(job.billing),
     }
     text = [f"{name:<9} {value}" for name, value in lines.items() if value]
     return "\n".join(text + [f"notice    {notice}" for notice in job.notices])

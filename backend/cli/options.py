@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from backend.domain.jobs import Compute
 from backend.domain.training import Value
 from backend.errors import InvalidInputError
 
@@ -18,6 +20,16 @@ def settings(pairs: Sequence[str]) -> dict[str, Value]:
             raise InvalidInputError(f"--set is '{pair}'; expected KEY=VALUE.")
         found[name] = value
     return found
+
+
+def compute(options: Namespace) -> Compute:
+    """What a job is to run on; raises `InvalidInputError`."""
+    return Compute(
+        instance_type=options.instance_type,
+        spot=options.spot,
+        max_minutes=options.max_minutes,
+        max_wait_minutes=options.max_wait_minutes,
+    )
 
 
 def moment(text: str, option: str) -> datetime | None:

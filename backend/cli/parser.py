@@ -8,22 +8,30 @@ from pathlib import Path
 from backend.cli import (
     audit,
     comparing,
+    declaring,
+    delivering,
     deployments,
     endpoints,
     guarding,
+    hard_examples,
     jobs,
     models,
     run_sync,
     runs,
+    samples,
     serving,
     tuning,
+    upkeep,
 )
+from backend.domain.example_sets import NOW
 from backend.domain.loadtest import MAX_CONCURRENCY, MAX_SECONDS
 from backend.domain.predictions import DataKind
+from backend.domain.samples import Difficulty
 from backend.domain.search_space import DEFAULT_SPACE
 from backend.domain.serving import Stage
 from backend.domain.statistics import MARGIN
 from backend.domain.tracking import RunState
+from backend.domain.traffic import Span
 from backend.domain.training import PRESETS
 from backend.domain.tuning import OBJECTIVES, Direction, Strategy
 from backend.services.run_sync import RUN_SECONDS
@@ -34,7 +42,9 @@ _STAGES = [stage.value for stage in Stage]
 def build_parser() -> ArgumentParser:
     common = ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print exactly one JSON document")
-    common.add_argument("--platform", choices=["local"], default="local", help="where the work runs")
+    common.add_argument(
+        "--platform", choices=["local", "sagemaker"], default=None, help="where the work runs; else DIGITS_PLATFORM"
+    )
     parser = ArgumentParser(prog="python -m backend", description="Train, register, promote and try digit classifiers.")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
 
@@ -131,6 +141,7 @@ def _add_training(verbs: _SubParsersAction[ArgumentParser], common: ArgumentPars
         train.add_argument(name, default=None)
     train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other hyperparameter")
     train.add_argument("--name", default="", help="the job's name; made from the preset and the time without it")
+    _add_compute(train)
     train.add_argument("--wait", action="store_true", help="follow the job until it has ended")
     train.set_defaults(run=jobs.train)
 
@@ -156,8 +167,17 @@ def _add_tuning(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser
     tune.add_argument("--seed", type=int, default=0, help="of the search")
     tune.add_argument("--warm-start", default="", metavar="JOB", help="learn from this tuning job's trials first")
     tune.add_argument("--name", default="", help="the job's name, at most 32 characters; made from the time without it")
+    _add_compute(tune)
     tune.add_argument("--wait", action="store_true", help="follow the job until it has ended")
     tune.set_defaults(run=tuning.tune)
+
+
+def _add_compute(verb: ArgumentParser) -> None:
+    """Where the platform has a choice; one that has none says so."""
+    verb.add_argument("--instance-type", default="", metavar="TYPE", help="for example ml.c5.2xlarge")
+    verb.add_argument("--spot", action="store_true", help="spare capacity: cheaper, may be interrupted")
+    verb.add_argument("--max-minutes", type=int, default=0, help="stop after so much work; 0 is the platform's limit")
+    verb.add_argument("--max-wait-minutes", type=int, default=0, help="with --spot: work and waiting together")
 
 
 def _add_jobs(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
@@ -192,6 +212,9 @@ def _add_models(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser
         metavar="DATA",
         help="the SHA-256 of images that are kept, or what `train --dataset` takes",
     )
+    evaluate.add_argument(
+        "--hard-examples", action="append", default=[], metavar="SET", help="try it on this set too; may be repeated"
+    )
     evaluate.set_defaults(run=comparing.evaluate)
     compare = verbs.add_parser("compare", parents=[common], help="which of several versions is better than the first")
     compare.add_argument("base", type=int)
@@ -219,6 +242,47 @@ def _add_models(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser
             action.add_argument("--comment", default="", required=name == "comment", help="why")
 
 
+def _add_delivery(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
+    deploy = verbs.add_parser("deploy", parents=[common], help="bring what the repository declares to a stage")
+    deploy.add_argument("--config", type=Path, metavar="FILE", help="else DIGITS_MODEL_CONFIG")
+    deploy.add_argument("--tag", action="append", default=[], metavar="K=V", help="on the endpoint; may be repeated")
+    deploy.add_argument(
+        "--expected", metavar="SHA256", help="what must be served now ('none' for nothing); refused otherwise"
+    )
+    deploy.add_argument(
+        "--changed-since", default="", metavar="COMMIT", help="do nothing when no value that matters changed since"
+    )
+    deploy.add_argument("--plan", action="store_true", help="say what would change; change nothing")
+    deploy.add_argument("--evidence", type=Path, metavar="FILE", help="write what was found out, as Markdown")
+    deploy.add_argument("--outputs", type=Path, metavar="FILE", help="append NAME=VALUE lines for later steps")
+    deploy.set_defaults(run=delivering.deploy)
+    teardown = verbs.add_parser("teardown", parents=[common], help="remove what deploy brought to staging or beside it")
+    which = teardown.add_mutually_exclusive_group()
+    which.add_argument("--pull-request", type=int, metavar="N", help="every endpoint of this pull request")
+    which.add_argument("--expired", action="store_true", help="every endpoint beside the stage whose time has passed")
+    teardown.add_argument("--keep", default="", metavar="S", help="with --pull-request: but the one with this suffix")
+    teardown.set_defaults(run=delivering.teardown)
+    for verb in (deploy, teardown):
+        verb.add_argument("--stage", choices=_STAGES, required=True)
+    for holder in (deploy, which):
+        holder.add_argument(
+            "--name-suffix", default="", metavar="S", help="the endpoint beside the stage with this in its name"
+        )
+    comment = verbs.add_parser("comment", parents=[common], help="write evidence on a pull request, once")
+    comment.add_argument("--pull-request", type=int, required=True, metavar="N")
+    comment.add_argument("--file", type=Path, required=True, metavar="FILE", help="as `deploy --evidence` wrote it")
+    comment.set_defaults(run=delivering.comment)
+
+    shown = verbs.add_parser("declared", parents=[common], help="what the repository declares, and what is served")
+    shown.set_defaults(run=declaring.declared)
+    declare = verbs.add_parser("declare", parents=[common], help="the change that declares a version")
+    declare.add_argument("version", type=int)
+    how = declare.add_mutually_exclusive_group()
+    how.add_argument("--write", action="store_true", help="make it in the file here")
+    how.add_argument("--propose", action="store_true", help="open a pull request with it")
+    declare.set_defaults(run=declaring.declare)
+
+
 def _add_serving(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
     promote = verbs.add_parser("promote", parents=[common], help="make a stage serve a version")
     promote.add_argument("version", type=int)
@@ -244,10 +308,32 @@ def _add_serving(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParse
     for name, run, what in (
         ("restart", endpoints.restart, "let a stage that is down serve again what it should"),
         ("delete", endpoints.delete, "stop serving a stage"),
+        ("scale", endpoints.scale, "show or change how many instances serve a stage"),
+        ("alarms", endpoints.alarms, "make the alarms that take a bad version back"),
+        ("traffic", upkeep.traffic, "requests, times and answers of the past, and since when nobody asks"),
+        ("logs", upkeep.logs, "what a stage's server wrote"),
+        ("extend", upkeep.extend, "show or change until when staging serves"),
     ):
         action = actions.add_parser(name, parents=[common], help=what)
         action.add_argument("--stage", choices=_STAGES, required=True)
         action.set_defaults(run=run)
+        if name == "scale":
+            action.add_argument("--instances", type=int, help="this many, from now on")
+            action.add_argument("--min", type=int, dest="minimum", help="with --max and --per-minute: by load")
+            action.add_argument("--max", type=int, dest="maximum")
+            action.add_argument("--per-minute", type=int, help="requests that an instance should get a minute")
+            action.add_argument("--by-hand", action="store_true", help="no longer by load")
+        if name == "traffic":
+            spans = [span.value for span in Span]
+            action.add_argument("--span", choices=spans, default=Span.HOUR.value, help="how far back")
+        if name == "logs":
+            action.add_argument("--source", default="", help="whose; the server's without it")
+            action.add_argument("--bytes", type=int, default=16_000, help="the last so many")
+        if name == "extend":
+            action.add_argument("--hours", type=float, help="so much longer; from now on if it had no limit")
+            action.add_argument("--no-limit", action="store_true", help="until it is deleted")
+
+    _add_delivery(verbs, common)
 
     load = verbs.add_parser("loadtest", parents=[common], help="ask a stage as hard as many clients would")
     load.add_argument("--stage", choices=_STAGES, default=Stage.STAGING.value)
@@ -260,11 +346,35 @@ def _add_serving(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParse
     predict.add_argument("file", nargs="+", type=Path, help="any image, or an .npy of uint8 [28, 28]")
     predict.set_defaults(run=serving.predict)
 
-    actions = verbs.add_parser("hard-examples", help="corrected drawings").add_subparsers(required=True)
-    actions.add_parser("list", parents=[common]).set_defaults(run=serving.list_examples)
-    export = actions.add_parser("export", parents=[common])
+    _add_samples(verbs, common)
+    _add_hard_examples(verbs, common)
+
+
+def _add_samples(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
+    found = verbs.add_parser("samples", parents=[common], help="test images to try, by digit and difficulty")
+    found.add_argument("--digit", type=int, choices=range(10), metavar="DIGIT", help="0 to 9; all without it")
+    found.add_argument(
+        "--difficulty", choices=[one.value for one in Difficulty], help="as the versions that serve fared"
+    )
+    found.add_argument("--count", type=int, default=10, help="the first so many")
+    found.add_argument("--ask", action="store_true", help="ask every stage that serves, and say who is right")
+    found.set_defaults(run=samples.samples)
+
+
+def _add_hard_examples(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
+    actions = verbs.add_parser("hard-examples", help="corrected drawings, and sets of them").add_subparsers(
+        required=True
+    )
+    actions.add_parser("list", parents=[common]).set_defaults(run=hard_examples.list_examples)
+    export = actions.add_parser("export", parents=[common], help="write the file that a training would be handed")
     export.add_argument("file", type=Path)
-    export.set_defaults(run=serving.export_examples)
+    export.add_argument("--set", default=NOW, metavar="SET", help="a set by its name or SHA-256; those of now without")
+    export.set_defaults(run=hard_examples.export)
     remove = actions.add_parser("remove", parents=[common])
     remove.add_argument("id", help="as `hard-examples list` shows it")
-    remove.set_defaults(run=serving.remove_example)
+    remove.set_defaults(run=hard_examples.remove)
+    keep = actions.add_parser("keep", parents=[common], help="keep the drawings of now as a set that never changes")
+    keep.add_argument("name", help="small letters, digits, dots, hyphens; at most 40")
+    keep.add_argument("--comment", default="", help="why")
+    keep.set_defaults(run=hard_examples.keep)
+    actions.add_parser("sets", parents=[common], help="the sets there are").set_defaults(run=hard_examples.list_sets)

@@ -30,6 +30,8 @@ def plan_document(plan: DeploymentPlan, gates: Sequence[GateResult]) -> Document
 def plan_text(plan: DeploymentPlan) -> str:
     takes = "unknown: the first one" if plan.usually is None else f"{plan.usually.total_seconds():.0f} s"
     cost = f"${plan.hourly_cost:.2f} an hour" if plan.hourly_cost else "none"
+    if plan.hourly_cost is None:
+        cost = "price unknown"
     lines = {
         "serves": _name(plan.serving),
         "would serve": f"version {plan.version.version} ({plan.version.sha256[:12]})",

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from backend.bootstrap import Backend
 from backend.cli.documents import Answer, neutral, table, tuning_document
-from backend.cli.options import settings
+from backend.cli.options import compute, settings
 from backend.domain.jobs import JobStatus
 from backend.domain.search_space import DEFAULT_SPACE, parse_space
 from backend.domain.tuning import Direction, Strategy, TuningJob
@@ -34,6 +34,7 @@ def tune(backend: Backend, options: Namespace) -> Answer:
         seed=options.seed,
         warm_start_from=options.warm_start,
         name=options.name,
+        compute=compute(options),
     )
     return launched(backend, backend.searching.tune(plan, actor=backend.actor), options)
 

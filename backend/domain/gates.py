@@ -61,10 +61,14 @@ ASK_STAGING: Final = frozenset({GateName.STAGING_FIRST, GateName.LATENCY, GateNa
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """One gate of a stage as it is declared: exactly the limits of `LIMITS`, each within its bounds."""
+    """One gate of a stage as it is declared: exactly the limits of `LIMITS`, each within its bounds.
+
+    `examples` names the set of labelled drawings that `hard_examples` asks about; empty for those there are now.
+    """
 
     name: GateName
     limits: Mapping[str, float] = field(default_factory=dict)
+    examples: str = ""
 
 
 class GateStatus(Enum):
@@ -101,11 +105,12 @@ class GateResult:
 
 @dataclass(frozen=True, kw_only=True)
 class StagingLook:
-    """What the staging endpoint said when the known digits were asked of it one by one.
+    """What an endpoint said when the known digits were asked of it one by one: staging's, unless it was asked of prod.
 
     Of `digits`, `asked` were sent before it was too slow or failed too often; of these `failed` got no answer, or one
     of another version than `model`, and `right` were read right. `p50_ms` and `p99_ms` are over the answers, from
-    sending to having read; None when there were none.
+    sending to having read; None when there were none. `endpoint` is named by a look that was kept: the endpoint may be
+    gone since.
     """
 
     model: ServedModel
@@ -116,6 +121,7 @@ class StagingLook:
     right: int
     p50_ms: float | None
     p99_ms: float | None
+    endpoint: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import Final
 from backend.errors import InvalidInputError
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
+_INSTANCE: Final = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
 
 
 class JobKind(Enum):
@@ -62,6 +63,38 @@ def check_job_name(name: str) -> None:
         )
 
 
+LONGEST_RUN_MINUTES: Final = 28 * 24 * 60
+"""SageMaker's limit of a training job."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """What a job runs on, where the platform has a choice (`Feature.COMPUTE`); the default is the platform's own.
+
+    `spot` is spare capacity at a lower price, which may be taken away: the job then goes on from its checkpoint, and
+    waits at most `max_wait_minutes` in all. `max_minutes` of work are paid for at most; 0 is the platform's limit.
+    """
+
+    instance_type: str = ""
+    spot: bool = False
+    max_minutes: int = 0
+    max_wait_minutes: int = 0
+
+    def __post_init__(self) -> None:
+        if self.instance_type and not _INSTANCE.fullmatch(self.instance_type):
+            raise InvalidInputError(f"Instance type is '{self.instance_type[:80]}'; expected one such as ml.m5.xlarge.")
+        for name in ("max_minutes", "max_wait_minutes"):
+            if not 0 <= getattr(self, name) <= LONGEST_RUN_MINUTES:
+                raise InvalidInputError(f"{name} is {getattr(self, name)}; expected 0 to {LONGEST_RUN_MINUTES}.")
+        if self.max_wait_minutes and not self.spot:
+            raise InvalidInputError("max_wait_minutes is for spot capacity only.", hint="Add --spot, or leave it out.")
+        if 0 < self.max_wait_minutes < self.max_minutes:
+            raise InvalidInputError(
+                f"max_wait_minutes is {self.max_wait_minutes}; expected at least max_minutes, {self.max_minutes}: "
+                "waiting and working count together."
+            )
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingRequest:
     """What to train, complete: every hyperparameter is spelled out, so that a job says what it did.
@@ -77,9 +110,37 @@ class TrainingRequest:
     key: str
     resumed_from: str = ""
     tuning_job: str = ""
+    compute: Compute = field(default_factory=Compute)
 
     def __post_init__(self) -> None:
         check_job_name(self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Billing:
+    """What a job was paid for: seconds of work, seconds billed (fewer on spot), and the price where one is known.
+
+    `hourly_price` is of one instance on demand, in `currency`; None when nobody knows it: then no cost is told.
+    """
+
+    instance_type: str
+    instances: int
+    seconds: int
+    billed_seconds: int
+    spot: bool = False
+    hourly_price: float | None = None
+    currency: str = "USD"
+
+    @property
+    def cost(self) -> float | None:
+        if self.hourly_price is None:
+            return None
+        return self.instances * self.billed_seconds / 3600 * self.hourly_price
+
+    @property
+    def saved(self) -> float | None:
+        """The share of the work that spot capacity spared, 0..1; None before any work."""
+        return None if not self.seconds else max(0.0, 1 - self.billed_seconds / self.seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +165,7 @@ class TrainingJob:
     sha256: str = ""
     output: str = ""
     run: str = ""
+    billing: Billing | None = None
 
     @property
     def name(self) -> str:

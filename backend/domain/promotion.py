@@ -48,7 +48,8 @@ class DeploymentPlan:
 
     `serving` is what the stage serves now, `incumbent` that version (None when nothing serves, or something that the
     registry does not know). `usually` is the median of what this stage's own deployments took; None before the first.
-    `rollback_to` is what a rollback right after it would serve. `hourly_cost` is in US dollars.
+    `rollback_to` is what a rollback right after it would serve. `hourly_cost` is in US dollars,
+    None where nobody knows the price.
     """
 
     stage: Stage
@@ -57,7 +58,7 @@ class DeploymentPlan:
     incumbent: ModelVersion | None = None
     usually: timedelta | None = None
     rollback_to: ServedModel | None = None
-    hourly_cost: float = 0.0
+    hourly_cost: float | None = 0.0
 
     @property
     def target(self) -> ServedModel:

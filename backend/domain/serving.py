@@ -48,7 +48,9 @@ class Endpoint:
     `wanted` is what the last finished deployment asked for, `served` what answers now (None: nothing does, or it
     cannot be told). `url` is the base address of Triton's HTTP API, empty where there is none to call.
     `detail` explains any status but `InService` in a sentence. `drift` is what somebody changed past the deployments:
-    empty while all is as it should be, while a deployment is at work, and where nothing answers.
+    empty while all is as it should be, while a deployment is at work, and where nothing answers. `hosting` is how what
+    serves runs otherwise than was declared for it; empty where nothing was. `called` is its name where that is not the
+    stage's own.
     """
 
     stage: Stage
@@ -59,10 +61,12 @@ class Endpoint:
     since: datetime | None = None
     detail: str = ""
     drift: tuple[Difference, ...] = ()
+    hosting: tuple[Difference, ...] = ()
+    called: str = ""
 
     @property
     def name(self) -> str:
-        return self.stage.endpoint_name
+        return self.called or self.stage.endpoint_name
 
     @property
     def current(self) -> ServedModel | None:
@@ -82,7 +86,7 @@ class EndpointMetrics:
     in neither: Triton counts them nowhere. The quantiles are of the last minute, on the server, without the network;
     None when nothing was asked in it. `queue_ms` and `compute_ms` are means per request since the version was loaded,
     None before the first. `cpu` (0 to 1) and the memory, in bytes, are of the whole machine; None until the server,
-    which looks every two seconds, has looked.
+    which looks every two seconds, has looked. `told_by` counted, and `remark` is what must be known about its counting.
     """
 
     at: datetime
@@ -98,6 +102,8 @@ class EndpointMetrics:
     cpu: float | None
     memory_used: int | None
     memory_total: int | None
+    told_by: str = "Triton"
+    remark: str = "The supervisor's own checks are among them; a request that Triton refused is counted nowhere."
 
 
 def requests_per_second(before: EndpointMetrics, after: EndpointMetrics) -> float | None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
-from backend.domain.jobs import JobKind, JobStatus
+from backend.domain.jobs import Compute, JobKind, JobStatus
 from backend.domain.search_space import ParameterRange, combinations
 from backend.domain.training import Value
 from backend.errors import InvalidInputError
@@ -84,6 +84,7 @@ class TuningRequest:
     seed: int = 0
     warm_start_from: str = ""
     resumed_from: str = ""
+    compute: Compute = field(default_factory=Compute)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

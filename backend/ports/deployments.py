@@ -18,6 +18,10 @@ class DeploymentStore(Protocol):
         """Raises `NotFoundError`."""
         ...
 
+    def of_version(self, stage: Stage, version: int) -> Sequence[Deployment]:
+        """Those of one version, newest first, to the stage and to every endpoint that ever stood beside it."""
+        ...
+
     def history(self, stage: Stage | None = None) -> Sequence[Deployment]:
         """Deployments, newest first, of one stage or all; empty when there are none."""
         ...

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from backend.domain.capabilities import Unsupported
 from backend.domain.prediction import Answer
 from backend.domain.serving import Endpoint, EndpointMetrics, ServedModel, Stage
 from backend.domain.steps import StepStatus
@@ -19,6 +20,9 @@ Report = Callable[[str, StepStatus, str], None]
 
 
 class ServingPlatform(Protocol):
+    unsupported: Unsupported
+    """What this platform cannot do, with the reasons."""
+
     def describe(self, stage: Stage) -> Endpoint:
         """The stage as it is now, within a second; never raises for an endpoint that is down: its status says so.
 
@@ -27,7 +31,8 @@ class ServingPlatform(Protocol):
         ...
 
     def hold(self, stage: Stage, holder: str) -> AbstractContextManager[None]:
-        """Hold the stage for one deployment; given back when the block ends or the process dies.
+        """Hold the stage for one deployment; given back when the block ends, or when the process dies: at once, or
+        within a minute where several machines share the stage.
 
         Raises `StageBusyError`, which names the other holder, at once.
         """
@@ -62,8 +67,10 @@ class ServingPlatform(Protocol):
         """
         ...
 
-    def hourly_cost(self, stage: Stage) -> float:
-        """What serving the stage costs an hour, in US dollars; 0 where nobody sends a bill."""
+    def hourly_cost(self, stage: Stage) -> float | None:
+        """What serving the stage costs an hour, in US dollars; 0 where nobody sends a bill, None where the price is
+        not known, or not yet.
+        """
         ...
 
     def delete(self, stage: Stage) -> None:
@@ -75,5 +82,8 @@ class ServingPlatform(Protocol):
         ...
 
     def suspend(self, stage: Stage) -> None:
-        """Stop what serves the stage on this machine; what is wanted stays wanted, and `resume` serves it again."""
+        """Stop what serves the stage on this machine; what is wanted stays wanted, and `resume` serves it again.
+
+        Raises `RefusedError` where something serves and `Feature.SUSPEND` is unsupported.
+        """
         ...

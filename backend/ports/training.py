@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
+from backend.domain.capabilities import Unsupported
+from backend.domain.freshness import Freshness
 from backend.domain.jobs import LogChunk, MetricPoint, TrainingJob, TrainingRequest
 
 Channel = Mapping[str, bytes]
@@ -14,6 +16,15 @@ NO_CHANNELS: Final[Mapping[str, Channel]] = {}
 
 
 class TrainingPlatform(Protocol):
+    @property
+    def unsupported(self) -> Unsupported:
+        """What this platform lacks; asking for it raises `RefusedError` with the reason."""
+        ...
+
+    def freshness(self) -> Freshness:
+        """How old what `list_jobs` tells may be, and why it is not newer."""
+        ...
+
     def submit(self, request: TrainingRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TrainingJob:
         """Accept the job and return at once, with the job `Pending` or `InProgress`; it outlives the caller.
 

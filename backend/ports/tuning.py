@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from backend.domain.capabilities import Unsupported
+from backend.domain.freshness import Freshness
 from backend.domain.jobs import LogChunk
 from backend.domain.tuning import StopMode, TuningJob, TuningRequest
 from backend.ports.training import NO_CHANNELS, Channel
 
 
 class TuningPlatform(Protocol):
+    @property
+    def unsupported(self) -> Unsupported:
+        """What this platform lacks; asking for it raises `RefusedError` with the reason."""
+        ...
+
+    def freshness(self) -> Freshness:
+        """How old what `list_jobs` tells may be, and why it is not newer."""
+        ...
+
     def submit(self, request: TuningRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TuningJob:
         """Accept the tuning job and return at once, with the job `InProgress`; it outlives the caller.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from backend.domain.audit import AuditEvent, AuditFilter
+from backend.domain.capabilities import Feature
 from backend.domain.evidence import Decision, Evidence
 from backend.domain.history import DELETED, Drifted, Era, drifts, era_at, eras
 from backend.domain.promotion import Deployment, DeploymentKind
@@ -57,11 +58,12 @@ class EvidenceService:
             comparisons=compare(self._evaluations, version, previous) if version and previous else (),
             events=self._events(deployment),
             at=self._clock(),
+            unprobed=self._serving.unsupported.get(Feature.PROBE_STREAM, ""),
         )
 
     def eras(self, stage: Stage) -> Sequence[Era]:
         """What the stage stood for, oldest first; empty when nothing was ever deployed to it."""
-        deletions = self._audit.list_events(AuditFilter(actions=(DELETED,), subject=f"stage {stage.value}"), limit=_ALL)
+        deletions = self._audit.list_events(AuditFilter(actions=DELETED, subject=f"stage {stage.value}"), limit=_ALL)
         return eras(self._promotion.history(stage), deletions, self._serving.describe(stage).wanted)
 
     def at(self, stage: Stage, moment: datetime) -> tuple[Era | None, Sequence[Drifted]]:

@@ -60,7 +60,7 @@ def sections(evidence: Evidence) -> Sequence[Section]:
     deployment = evidence.deployment
     found = [_what(evidence), _gates(deployment), _models(evidence), _statistics(evidence)]
     found += [section for compared in evidence.comparisons for section in _changed(compared)]
-    return [*found, _probe(deployment), _steps(deployment), _events(evidence)]
+    return [*found, _probe(evidence), _steps(deployment), _events(evidence)]
 
 
 def _what(evidence: Evidence) -> Section:
@@ -200,10 +200,11 @@ _MEASURES: Final = (
 )
 
 
-def _probe(deployment: Deployment) -> Section:
+def _probe(evidence: Evidence) -> Section:
+    deployment = evidence.deployment
     probe = deployment.probe
     if probe is None:
-        why = "Nothing served before and nothing after: there was nobody to ask."
+        why = evidence.unprobed or "Nothing served before and nothing after: there was nobody to ask."
         if deployment.outcome is Outcome.UNCHANGED:
             why = "Nothing was changed, so nobody had to go on asking."
         elif deployment.outcome is Outcome.INTERRUPTED:

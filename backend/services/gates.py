@@ -12,13 +12,13 @@ from backend.domain.gates import Gate, GateName, GateResult, StagingLook
 from backend.domain.predictions import DataKind
 from backend.domain.promotion import DeploymentPlan
 from backend.domain.serving import ServedModel, Stage
-from backend.errors import NotFoundError
+from backend.errors import NotFoundError, StoreError
 from backend.ports.clock import Clock
 from backend.ports.deployments import DeploymentStore
 from backend.ports.evaluations import EvaluationStore
-from backend.ports.hard_examples import HardExamples
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
+from backend.services.example_sets import ExampleSetService
 from backend.services.gate_comparisons import Comparisons
 from backend.services.staging_look import look_at_staging
 
@@ -26,6 +26,9 @@ Declared = Callable[[], Mapping[Stage, Sequence[Gate]]]
 """The gates of every stage as they are declared at this moment; raises `InvalidInputError` where they are malformed."""
 Look = Callable[[ServedModel], StagingLook]
 """Asks the staging endpoint about known digits; a page hands in one that remembers for a while."""
+
+Recall = Callable[[ServedModel], StagingLook | None]
+"""What a delivery kept of the version's known digits, on staging or beside it; None where none did."""
 
 
 class Gates:
@@ -36,20 +39,26 @@ class Gates:
         serving: ServingPlatform,
         deployments: DeploymentStore,
         evaluations: EvaluationStore,
-        examples: HardExamples,
+        sets: ExampleSetService,
         clock: Clock,
+        recall: Recall,
     ) -> None:
         self._declared = declared
         self._registry = registry
         self._serving = serving
         self._deployments = deployments
         self._evaluations = evaluations
-        self._examples = examples
+        self._sets = sets
         self._clock = clock
+        self._recall = recall
 
     def declared(self, stage: Stage) -> Sequence[Gate]:
         """The stage's gates in their order. Raises `InvalidInputError` that names the line of a malformed file."""
         return self._declared()[stage]
+
+    def example_sets(self) -> Sequence[str]:
+        """The sets of labelled drawings that gates name. Raises as `declared`."""
+        return sorted({gate.examples for gates in self._declared().values() for gate in gates if gate.examples})
 
     def look(self, target: ServedModel) -> StagingLook:
         """Ask staging about known digits now; takes a second."""
@@ -58,8 +67,9 @@ class Gates:
     def evaluate(self, plan: DeploymentPlan, look: Look | None = None) -> tuple[GateResult, ...]:
         """What every gate of the plan's stage says now, in their order. Nothing is changed.
 
-        Staging is asked (`look`, by default anew) only where a gate wants it and the version serves there. Raises
-        `InvalidInputError` when the gates are malformed: nothing passes gates that nobody can read.
+        Staging is asked (`look`, by default anew) only where a gate wants it and the version serves there; where it
+        does not, what a delivery kept of it counts. Raises `InvalidInputError` when the gates are malformed: nothing
+        passes gates that nobody can read.
         """
         asking = _Asking(self, plan, look or self.look)
         return tuple(asking.said(gate) for gate in self.declared(plan.stage))
@@ -72,7 +82,7 @@ class _Asking:
         self._gates = gates
         self._plan = plan
         self._look_at = look
-        self._comparisons = Comparisons(plan, gates._evaluations, gates._examples)
+        self._comparisons = Comparisons(plan, gates._evaluations, gates._sets)
 
     def said(self, gate: Gate) -> GateResult:
         version, target = self._plan.version, self._plan.target
@@ -86,7 +96,9 @@ class _Asking:
             case GateName.SAME_DATA | GateName.NOT_WORSE | GateName.FREEHAND | GateName.HARD_EXAMPLES:
                 return self._comparisons.said(gate)
             case GateName.STAGING_FIRST:
-                return verdicts.staging_first(version, self._gates._deployments.history(Stage.STAGING))
+                return verdicts.staging_first(
+                    version, self._gates._deployments.of_version(Stage.STAGING, version.version)
+                )
             case GateName.LATENCY:
                 return verdicts.latency(gate, target, self._on_staging, self._look)
             case GateName.PROBE:
@@ -99,7 +111,7 @@ class _Asking:
         try:
             with self._gates._registry.fetch_archive(version).open("rb") as archive:
                 return verdicts.digest(version, hashlib.file_digest(archive, "sha256").hexdigest())
-        except (NotFoundError, OSError) as error:
+        except (NotFoundError, StoreError, OSError) as error:
             return verdicts.unreadable(version, str(error))
 
     def _recall(self) -> Sequence[float] | None:
@@ -116,4 +128,6 @@ class _Asking:
 
     @cached_property
     def _look(self) -> StagingLook | None:
-        return self._look_at(self._plan.target) if self._on_staging == self._plan.target else None
+        """Of now while it serves on staging; else what was kept when it did: a pull request's endpoint goes with it."""
+        target = self._plan.target
+        return self._look_at(target) if self._on_staging == target else self._gates._recall(target)

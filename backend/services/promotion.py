@@ -203,7 +203,8 @@ class Promotion:
 
     def _serves_already(self, plan: DeploymentPlan) -> bool:
         now = self._serving.describe(plan.stage)
-        return plan.changes_nothing and now.in_step and now.status is EndpointStatus.IN_SERVICE
+        same = plan.changes_nothing and now.in_step and not now.hosting
+        return same and now.status is EndpointStatus.IN_SERVICE
 
     def _pass_gates(
         self, plan: DeploymentPlan, actor: Actor, reason: str | None, effect: Effect

@@ -1,4 +1,4 @@
-"""Asking the staging endpoint about known digits, one by one, as a client would."""
+"""Asking a stage's endpoint about known digits, one by one, as a client would: staging's, for the gates of prod."""
 
 from __future__ import annotations
 
@@ -25,9 +25,14 @@ _NO_ANSWER: Final = (EndpointUnavailableError, DeploymentFailedError)
 
 
 def look_at_staging(
-    serving: ServingPlatform, target: ServedModel, clock: Clock, monotonic: Callable[[], float] = time.monotonic
+    serving: ServingPlatform,
+    target: ServedModel,
+    clock: Clock,
+    monotonic: Callable[[], float] = time.monotonic,
+    *,
+    stage: Stage = Stage.STAGING,
 ) -> StagingLook:
-    """Ask staging about every known digit and tell what `target` said; takes less than a second on a healthy one.
+    """Ask the stage about every known digit and tell what `target` said; takes less than a second on a healthy one.
 
     No answer, or one of another version, counts as failed; after `_MOST_FAILURES` of them, or `LONGEST_SECONDS`, the
     rest is not asked.
@@ -37,7 +42,7 @@ def look_at_staging(
     begun = monotonic()
     with suppress(*_NO_ANSWER):  # a connection is made and the first executions are over: clients keep theirs open
         for index in range(_WARM_REQUESTS):
-            serving.predict(Stage.STAGING, pictures[index : index + 1])
+            serving.predict(stage, pictures[index : index + 1])
     asked = failed = right = 0
     latencies: list[float] = []
     for index, label in enumerate(labels.tolist()):
@@ -45,7 +50,7 @@ def look_at_staging(
             break
         asked += 1
         try:
-            answer = serving.predict(Stage.STAGING, pictures[index : index + 1])
+            answer = serving.predict(stage, pictures[index : index + 1])
         except _NO_ANSWER:
             failed += 1
             continue

@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "backend.digits": ("backend.digits",),
     "backend.adapters": ("backend.adapters", "backend.ports", "backend.domain", "backend.errors", "backend.digits"),
     "backend.bootstrap": ("backend",),
+    "backend.wiring": ("backend.wiring", "backend.adapters", "backend.ports", "backend.domain", "backend.settings"),
     "backend.cli": ("backend",),
     "backend.__main__": ("backend.cli",),
 }
@@ -45,11 +46,13 @@ FOREIGN = {
     "optuna": ("backend.adapters.local",),
     "tritonclient": ("backend.adapters.triton",),
     "boto3": ("backend.adapters.sagemaker", "backend.digits.s3_files"),
+    "botocore": ("backend.adapters.sagemaker", "backend.digits.s3_files"),
+    "sagemaker": ("backend.adapters.sagemaker.launcher",),
     "wandb": ("backend.digits", "backend.adapters.wandb.cloud_worker"),
     "tensorflow": ("backend.digits",),
     "keras": ("backend.digits",),
     "scipy": ("backend.domain.statistics",),
-    "pydantic": ("backend.settings",),
+    "pydantic": ("backend.settings", "backend.wiring.environment"),
     "pydantic_settings": ("backend.settings",),
 }
 STDLIB_ONLY = ("backend.domain", "backend.errors")

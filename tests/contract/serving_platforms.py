@@ -16,10 +16,15 @@ from backend.adapters.local.endpoint_folder import EndpointFolder
 from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.local.external_server import ExternalTriton
 from backend.domain.serving import ServedModel, Stage
+from backend.errors import StageBusyError
 from backend.ports.serving import ServingPlatform
 from tests.contract.meddling import Meddler
 from tests.contract.running_triton import ROOT, SERVING_ENV, RunningTriton
+from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.fakes.aws.hosted import LEASE_S, serve_past, serving_on
 from tests.fakes.serving import FakeServing
+
+__all__ = ["Bench", "aws", "aws_server", "bench"]
 
 _HOLD = """
 import sys, time
@@ -42,6 +47,12 @@ class Bench:
     expression: str
     load_past: Callable[[Stage, ServedModel, Path], None]
     """Load another archive past all deployments."""
+    url: str = "http://127.0.0.1:"
+    """How the address of an endpoint begins; empty where there is none to call."""
+    unmeasured: frozenset[str] = frozenset()
+    """What its server does not tell."""
+    lease_s: float = 0.0
+    """How long a holder that died keeps the stage; 0 where the kernel sees it die."""
 
     def hold_elsewhere(self, stage: Stage, holder: str) -> subprocess.Popen[str]:
         """Another process that holds the stage (for a minute at most); returns when it does."""
@@ -53,6 +64,18 @@ class Bench:
         assert process.stdout.readline() == "held\n"
         return process
 
+    def hold_when_let_go(self, stage: Stage, holder: str) -> None:
+        """Hold the stage once whoever died has lost it, within its lease and the clock's resolution of a second."""
+        deadline = time.monotonic() + (self.lease_s and self.lease_s + 2.0)
+        while True:
+            try:
+                with self.platform.hold(stage, holder):
+                    return
+            except StageBusyError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.05)
+
     def wait_until(self, condition: Callable[[], bool], seconds: float = 15.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
@@ -63,6 +86,7 @@ class Bench:
 @pytest.fixture(
     params=[
         "fake",
+        pytest.param("sagemaker", marks=pytest.mark.processes),
         pytest.param("local", marks=pytest.mark.triton),
         pytest.param("external", marks=pytest.mark.triton),
     ]
@@ -76,6 +100,18 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
             load_past=fake.load_past,
             imports="from tests.fakes.serving import FakeServing",
             expression=f"FakeServing(Path({str(tmp_path)!r}))",
+        )
+        return
+    if request.param == "sagemaker":
+        aws: FakeAws = request.getfixturevalue("aws")
+        yield Bench(
+            platform=serving_on(aws.account, tmp_path),
+            load_past=lambda stage, model, archive: serve_past(aws.account, tmp_path, stage, model, archive),
+            imports="from tests.fakes.aws.hosted import serving_on\nfrom tests.fakes.aws.fixtures import account_at",
+            expression=f"serving_on(account_at({aws.server.url!r}), Path({str(tmp_path)!r}))",
+            url="",
+            unmeasured=frozenset({"mean_batch", "queue_ms"}),
+            lease_s=LEASE_S,
         )
         return
     if request.param == "external":

@@ -18,12 +18,19 @@ from backend.errors import ArchiveRejectedError, NotFoundError
 from backend.ports.registry import ModelRegistry
 from tests.contract.archives import good_archive
 from tests.fakes import trainer
+from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.fakes.aws.hosted import registry_on
+
+__all__ = ["aws", "aws_server"]
 
 EVALUATION = Evaluation.from_document(trainer.evaluation())
 
 
-@pytest.fixture(params=["local"])
-def registry(tmp_path: Path) -> ModelRegistry:
+@pytest.fixture(params=["local", pytest.param("sagemaker", marks=pytest.mark.processes)])
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> ModelRegistry:
+    if request.param == "sagemaker":
+        fake: FakeAws = request.getfixturevalue("aws")
+        return registry_on(fake.account, tmp_path)
     home = Home(tmp_path / "home")
     return LocalRegistry(Database(home.database), home)
 

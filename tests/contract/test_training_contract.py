@@ -11,14 +11,16 @@ from typing import ClassVar
 import pytest
 
 from backend.adapters.local.packing import sha256_of
-from backend.domain.jobs import JobStatus, TrainingRequest
-from backend.errors import InvalidInputError, NotFoundError, WrongStateError
-from tests.contract.training_platforms import Bench, bench, ended, running, wait_until
+from backend.domain.capabilities import Feature
+from backend.domain.jobs import Compute, JobStatus, TrainingRequest
+from backend.errors import InvalidInputError, NotFoundError, RefusedError, WrongStateError
+from tests.contract.training_platforms import Bench, bench, ended, pytest_generate_tests, running, wait_until
 from tests.fakes import trainer
+from tests.fakes.aws.fixtures import aws, aws_server, launchers
 
 pytestmark = pytest.mark.processes
 
-__all__ = ["bench"]
+__all__ = ["aws", "aws_server", "bench", "launchers", "pytest_generate_tests"]
 
 
 class TestSubmitting:
@@ -141,6 +143,7 @@ class TestFailing:
         assert "exit code 1" in job.failure_reason
         assert "Segmentation of the imagination" in job.failure_reason
 
+    @pytest.mark.danger_of("local", "sagemaker")
     def test_a_job_whose_processes_died_is_failed_within_five_seconds(self, bench: Bench) -> None:
         bench.platform.submit(bench.request("first", trainer.HANGS))
         running(bench.platform, "first")
@@ -161,9 +164,8 @@ class TestStopping:
         assert job.failure_reason == ""
 
     def test_a_waiting_job_never_begins(self, bench: Bench) -> None:
-        bench.platform.submit(bench.request("first", trainer.HANGS))
+        bench.hold_back()
         bench.platform.submit(bench.request("second"))
-        running(bench.platform, "first")
         bench.platform.stop("second")
         job = ended(bench.platform, "second")
         assert (job.status, job.started_at) == (JobStatus.STOPPED, None)
@@ -186,6 +188,7 @@ class TestResuming:
     def resumed(self, bench: Bench, name: str, behaviour: int = trainer.HANGS) -> TrainingRequest:
         return replace(bench.request(f"{name}-r2", behaviour), resumed_from=name)
 
+    @pytest.mark.danger_of("local", "sagemaker")
     def test_a_killed_job_goes_on_from_its_checkpoint(self, bench: Bench) -> None:
         bench.platform.submit(bench.request("first", trainer.HANGS))
         wait_until(lambda: "[checkpoint]" in bench.platform.read_log("first").text)
@@ -246,6 +249,7 @@ class TestInputChannels:
             assert self.SEEN in bench.platform.read_log(name).text
 
 
+@pytest.mark.feature(Feature.QUEUE)
 class TestQueueing:
     def test_jobs_run_one_after_the_other_in_launch_order(self, bench: Bench) -> None:
         for name in ("one", "two", "three"):
@@ -261,6 +265,29 @@ class TestQueueing:
         assert bench.platform.describe("second").status is JobStatus.PENDING
         bench.kill("first")
         assert ended(bench.platform, "second").status is JobStatus.COMPLETED
+
+
+class TestWhatIsLacking:
+    def test_each_lack_has_a_reason(self, bench: Bench) -> None:
+        for feature, reason in bench.platform.unsupported.items():
+            assert isinstance(feature, Feature)
+            assert reason.endswith(".")
+
+    @pytest.mark.feature(Feature.COMPUTE)
+    def test_the_job_says_what_it_ran_on(self, bench: Bench) -> None:
+        compute = Compute(instance_type="ml.c5.2xlarge", spot=True, max_minutes=30, max_wait_minutes=60)
+        bench.platform.submit(replace(bench.request("first"), compute=compute))
+        job = ended(bench.platform, "first")
+        assert job.request.compute == compute
+        assert job.billing is not None
+        assert (job.billing.instance_type, job.billing.spot) == ("ml.c5.2xlarge", True)
+        assert job.billing.saved is not None and 0 <= job.billing.saved <= 1
+
+    def test_who_has_nothing_to_choose_refuses_a_choice_with_the_reason(self, bench: Bench) -> None:
+        if Feature.COMPUTE in bench.platform.unsupported:
+            with pytest.raises(RefusedError, match="cannot choose instances") as refused:
+                bench.platform.submit(replace(bench.request("first"), compute=Compute(spot=True)))
+            assert refused.value.hint == bench.platform.unsupported[Feature.COMPUTE]
 
 
 def test_progress_is_seen_while_the_job_runs(bench: Bench) -> None:

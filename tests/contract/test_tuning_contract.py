@@ -7,14 +7,16 @@ from dataclasses import replace
 
 import pytest
 
+from backend.domain.capabilities import Feature
 from backend.domain.jobs import JobStatus
 from backend.domain.tuning import Direction, StopMode, Strategy, TuningJob
-from backend.errors import InvalidInputError, NotFoundError, WrongStateError
+from backend.errors import InvalidInputError, NotFoundError, RefusedError, WrongStateError
 from tests.contract.training_platforms import wait_until
-from tests.contract.tuning_platforms import SLOTS, Bench, bench, ended, seen
+from tests.contract.tuning_platforms import SLOTS, Bench, bench, ended, pytest_generate_tests, seen
 from tests.fakes import trainer
+from tests.fakes.aws.fixtures import aws, aws_server, launchers
 
-__all__ = ["bench"]
+__all__ = ["aws", "aws_server", "bench", "launchers", "pytest_generate_tests"]
 pytestmark = pytest.mark.processes
 
 GRID = ("lr=0.0012,0.012", "batch_size=128,256")
@@ -49,6 +51,7 @@ class TestSearching:
         assert job.best_trial is not None
         assert job.best_trial.hyperparameters == {"lr": 0.012, "batch_size": 128}  # of equals the first
 
+    @pytest.mark.feature(Feature.DISTINCT_TRIALS)
     @pytest.mark.parametrize("strategy", [Strategy.RANDOM, Strategy.BAYESIAN])
     def test_among_few_combinations_none_is_tried_twice(self, bench: Bench, strategy: Strategy) -> None:
         bench.platform.submit(bench.request("search", space=GRID, strategy=strategy, max_jobs=9))
@@ -90,6 +93,7 @@ class TestSearching:
         time.sleep(1.5)
         assert len(bench.platform.describe("search").trials) == 2
 
+    @pytest.mark.feature(Feature.QUEUE)
     def test_more_parallel_trials_than_slots_wait_and_the_job_says_so(self, bench: Bench) -> None:
         bench.platform.submit(bench.request("search", max_jobs=4, max_parallel=4))
         job = ended(bench, "search")
@@ -129,6 +133,7 @@ class TestEarlyStopping:
 
 
 class TestStopping:
+    @pytest.mark.feature(Feature.FINISH_RUNNING_TRIALS)
     def test_after_the_running_trials_they_end_and_no_other_begins(self, bench: Bench) -> None:
         bench.platform.submit(bench.request("search", trainer.DAWDLES, max_jobs=9))
         seen(bench, "search", lambda job: len(job.trials) == 2)
@@ -138,6 +143,7 @@ class TestStopping:
         assert len(job.trials) == 2
         assert {trial.status for trial in job.trials} == {JobStatus.COMPLETED}
 
+    @pytest.mark.feature(Feature.FINISH_RUNNING_TRIALS)
     def test_now_ends_the_running_trials_too_also_as_an_afterthought(self, bench: Bench) -> None:
         bench.platform.submit(bench.request("search", trainer.HANGS, max_jobs=9))
         seen(bench, "search", lambda job: len(job.trials) == 2)
@@ -149,6 +155,38 @@ class TestStopping:
         assert {trial.status for trial in job.trials} == {JobStatus.STOPPED}
         assert not any(trial.is_finished for trial in job.trials)
 
+    def test_now_ends_the_running_trials_and_no_other_begins(self, bench: Bench) -> None:
+        bench.platform.submit(bench.request("search", trainer.HANGS, max_jobs=9))
+        seen(bench, "search", lambda job: [trial.status for trial in job.trials] == [JobStatus.IN_PROGRESS] * 2)
+        assert bench.platform.stop("search", StopMode.NOW).status is JobStatus.STOPPING
+        bench.platform.stop("search", StopMode.NOW)
+        job = ended(bench, "search")
+        assert (job.status, job.stop_mode, len(job.trials)) == (JobStatus.STOPPED, StopMode.NOW, 2)
+        assert {trial.status for trial in job.trials} == {JobStatus.STOPPED}
+        assert not any(trial.is_finished for trial in job.trials)
+
+    def test_who_cannot_wait_for_the_running_trials_says_why_and_stops_nothing(self, bench: Bench) -> None:
+        if Feature.FINISH_RUNNING_TRIALS in bench.platform.unsupported:
+            bench.platform.submit(bench.request("search", trainer.HANGS, max_jobs=9))
+            seen(bench, "search", lambda job: len(job.trials) == 2)
+            with pytest.raises(RefusedError) as refused:
+                bench.platform.stop("search", StopMode.AFTER_RUNNING)
+            assert refused.value.hint == bench.platform.unsupported[Feature.FINISH_RUNNING_TRIALS]
+            assert bench.platform.describe("search").status is JobStatus.IN_PROGRESS
+
+    def test_a_stopped_search_is_resumed_with_what_it_had_finished(self, bench: Bench) -> None:
+        request = bench.request("search", trainer.DAWDLES, max_jobs=4, max_parallel=1, strategy=Strategy.RANDOM)
+        bench.platform.submit(request)
+        job = seen(bench, "search", lambda job: any(trial.status is JobStatus.COMPLETED for trial in job.trials))
+        bench.platform.stop("search", StopMode.NOW)
+        kept = [trial.job for trial in ended(bench, "search").trials if trial.is_finished]
+        assert kept[0] == job.trials[0].job
+        bench.platform.submit(replace(request, name="search-r2", key=f"{request.key}-again", resumed_from="search"))
+        job = ended(bench, "search-r2", seconds=90)
+        assert (job.status, len(job.trials)) == (JobStatus.COMPLETED, 4)
+        assert [trial.job for trial in job.trials][: len(kept)] == kept
+        assert f"{len(kept)} finished trials" in job.notices[0]
+
     def test_a_finished_job_cannot_be_stopped(self, bench: Bench) -> None:
         bench.platform.submit(bench.request("search", max_jobs=1))
         ended(bench, "search")
@@ -157,6 +195,7 @@ class TestStopping:
 
 
 class TestFailing:
+    @pytest.mark.feature(Feature.GIVE_UP_EARLY)
     def test_when_the_first_trials_all_fail_the_search_ends_with_their_reason(self, bench: Bench) -> None:
         bench.platform.submit(bench.request("search", trainer.FAILS, max_jobs=20, max_parallel=1))
         job = ended(bench, "search")
@@ -165,6 +204,14 @@ class TestFailing:
         assert "The loss became NaN in epoch 2." in job.failure_reason
         assert len(job.trials) == 3
 
+    def test_when_all_trials_fail_the_search_has_failed_and_says_why(self, bench: Bench) -> None:
+        bench.platform.submit(bench.request("search", trainer.FAILS, max_jobs=3))
+        job = ended(bench, "search")
+        assert (job.status, job.best_trial) == (JobStatus.FAILED, None)
+        assert "The loss became NaN in epoch 2." in job.failure_reason
+        assert {trial.failure_reason for trial in job.trials} == {"The loss became NaN in epoch 2."}
+
+    @pytest.mark.feature(Feature.RESUME_TRIALS)
     def test_after_a_crash_of_the_machine_finished_trials_are_kept_and_the_rest_is_run(self, bench: Bench) -> None:
         request = bench.request("search", trainer.DAWDLES, space=GRID, strategy=Strategy.GRID, max_jobs=4)
         bench.platform.submit(replace(request, max_parallel=1))
@@ -176,7 +223,7 @@ class TestFailing:
         assert "died" in dead.failure_reason
         assert [trial.is_finished for trial in dead.trials] == [True, False]
 
-        bench.platform.submit(replace(request, name="search-r2", key="again", resumed_from="search"))
+        bench.platform.submit(replace(request, name="search-r2", key=f"{request.key}-again", resumed_from="search"))
         job = ended(bench, "search-r2", seconds=60)
         assert job.status is JobStatus.COMPLETED
         assert job.trials[0].job == dead.trials[0].job
@@ -186,6 +233,7 @@ class TestFailing:
         assert any("going on from" in notice for notice in again.notices)
         assert "1 finished trials are kept, 1 that were cut off run again" in job.notices[0]
 
+    @pytest.mark.danger_of("local")
     def test_trials_that_a_dead_search_left_behind_are_stopped(self, bench: Bench) -> None:
         bench.platform.submit(bench.request("search", trainer.HANGS, max_jobs=9))
         job = seen(bench, "search", lambda job: [t.status for t in job.trials] == [JobStatus.IN_PROGRESS] * 2)
@@ -261,7 +309,8 @@ class TestAsking:
         bench.platform.submit(bench.request("search", max_jobs=2))
         ended(bench, "search")
         text = bench.platform.read_log("search").text
-        assert "trial 1 launched as search-001-" in text
+        first = bench.platform.describe("search").trials[0].job
+        assert f"trial 1 launched as {first}" in text
         assert "Completed after 2 trials, best is trial" in text
 
 

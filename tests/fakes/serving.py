@@ -20,6 +20,7 @@ from backend.adapters.triton.archive import Archive, read_archive
 from backend.adapters.triton.canary import canary_images, require_canaries
 from backend.adapters.triton.client import require_images
 from backend.adapters.triton.onnx_model import require_servable
+from backend.domain.capabilities import Unsupported
 from backend.domain.drift import Difference
 from backend.domain.loadtest import quantile
 from backend.domain.prediction import Answer
@@ -34,6 +35,7 @@ class FakeServing:
     """`ServingPlatform` in memory. `locks` is the folder by which several processes exclude each other."""
 
     def __init__(self, locks: Path) -> None:
+        self.unsupported: Unsupported = {}
         self._locks = locks
         self._sessions: dict[Stage, ort.InferenceSession] = {}
         self._endpoints: dict[Stage, Endpoint] = {}

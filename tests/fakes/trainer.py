@@ -24,14 +24,15 @@ PAUSE = 1.2
 
 
 def main() -> None:
-    given = dict(argument.removeprefix("--").split("=", 1) for argument in sys.argv[1:])
+    given = arguments(sys.argv[1:])
     epochs, behaviour = int(given["epochs"]), int(given["seed"])
     signal.signal(signal.SIGTERM, signal.SIG_IGN if behaviour == IGNORES else lambda *_: sys.exit(143))
     print(format_notice("a stand-in trainer"))
-    print(f"hello from {os.environ['TRAINING_JOB_NAME']}")
-    for name, folder in sorted(os.environ.items()):
-        for file in sorted(Path(folder).iterdir()) if name.startswith("SM_CHANNEL_") else ():
-            print(f"{name} has {file.name}: {file.read_text(errors='replace')}")
+    name = os.environ.get("DIGITS_JOB") or os.environ["TRAINING_JOB_NAME"]  # SageMaker has a name of its own for it
+    print(f"hello from {name}")
+    for variable, folder in sorted(os.environ.items()):
+        for file in sorted(Path(folder).iterdir()) if variable.startswith("SM_CHANNEL_") else ():
+            print(f"{variable} has {file.name}: {file.read_text(errors='replace')}")
     checkpoint = Path(os.environ["DIGITS_CHECKPOINTS"], "checkpoint")
     if checkpoint.is_file():
         print(format_notice(f"going on from {checkpoint.read_text()}"))
@@ -42,12 +43,13 @@ def main() -> None:
             time.sleep(PAUSE)
     if behaviour == FAILS:
         Path(os.environ["SM_OUTPUT_DIR"], "failure").write_text("The loss became NaN in epoch 2.")
+        print("DivergedError: The loss became NaN in epoch 2.", file=sys.stderr)
         sys.exit(1)
     if behaviour == CRASHES:
         sys.exit("Segmentation of the imagination")
     if epochs > 1:
         checkpoint.parent.mkdir(exist_ok=True)
-        checkpoint.write_text(f"epoch {epochs} of {os.environ['TRAINING_JOB_NAME']}")
+        checkpoint.write_text(f"epoch {epochs} of {name}")
         print("[checkpoint] written", flush=True)
     while behaviour in (HANGS, IGNORES):
         time.sleep(0.05)
@@ -57,6 +59,15 @@ def main() -> None:
     (model.parent / "config.pbtxt").write_text('name: "mnist"\n')
     Path(os.environ["SM_OUTPUT_DATA_DIR"], "evaluation.json").write_text(json.dumps(evaluation()))
     print(format_line({"test_accuracy": 0.95}))
+
+
+def arguments(words: list[str]) -> dict[str, str]:
+    """`--name=value` as this machine gives them, or `--name value` as SageMaker's containers do."""
+    found, names = {}, iter(words)
+    for word in names:
+        name, separator, value = word.removeprefix("--").partition("=")
+        found[name] = value if separator else next(names)
+    return found
 
 
 def evaluation() -> dict[str, object]:

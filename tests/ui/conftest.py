@@ -31,7 +31,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 def use(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the app connect to this world."""
-    monkeypatch.setattr(context, "connect", lambda _: world.backend)
+    monkeypatch.setattr(context, "connect", lambda _, *, watched: world.backend)
     _forget()
 
 

@@ -42,6 +42,9 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
         ("DIGITS_PLATFORM", "mars"),
         ("DIGITS_MAX_PARALLEL_JOBS", "0"),
         ("WANDB_BASE_URL", "file:///etc/passwd"),
+        ("AWS_ENDPOINT_URL", "ftp://elsewhere"),
+        ("SM_ARN_ROLE", "digits-execution"),
+        ("DIGITS_S3_BUCKET", "s3://digits"),
         ("DIGITS_TRITON_STAGING_URL", "https://triton:8000"),
         ("DIGITS_TRITON_STAGING_URL", "http://triton:8000/v2"),
         ("DIGITS_TRITON_PROD_URL", "triton:8000"),
@@ -84,5 +87,5 @@ def test_a_secret_is_not_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_every_setting_is_documented(file: str) -> None:
     text = (ROOT / file).read_text()
     assert [name for name in NAMES if str(name) not in text] == []
-    documented = set(re.findall(r"\b(?:DIGITS|WANDB)_[A-Z0-9_]+", (ROOT / ".env.example").read_text()))
+    documented = set(re.findall(r"\b(?:DIGITS|WANDB|AWS|SM)_[A-Z0-9_]+", (ROOT / ".env.example").read_text()))
     assert documented == set(NAMES)

@@ -69,6 +69,9 @@ class LocalDeployments:
         with self._database.read() as connection:
             return [_deployment(row) for row in connection.execute(query).all()]
 
+    def of_version(self, stage: Stage, version: int) -> Sequence[Deployment]:
+        return [deployment for deployment in self.history(stage) if deployment.version == version]
+
 
 def _deployment(row: Row[Any]) -> Deployment:
     previous = None

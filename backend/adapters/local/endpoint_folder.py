@@ -6,6 +6,7 @@ load.lock      held by whoever changes what Triton has loaded: a deployment, or 
 wanted.json    what the last finished deployment asked for; the runner's orders
 intended.json  what a deployment is about to make the wanted one: there from before its switch until that is done
 drift.json     there as long as something else than the wanted answers: in words, what
+lifetime.json  until when the stage is to serve, and when it was taken down because that was over
 status.json    what the runner last observed
 ports.json     where the stage's Triton listens; chosen once, so that the address stays
 """
@@ -25,6 +26,7 @@ from typing import Any, TypeVar
 from backend.adapters.local.processes import FileLock, LockHeldError
 from backend.adapters.triton.repository import ModelRepository
 from backend.adapters.triton.server import Ports
+from backend.domain.lifetimes import NO_LIMIT, Lifetime
 from backend.domain.serving import ServedModel, Stage
 from backend.errors import StoreError
 
@@ -128,6 +130,32 @@ class EndpointFolder:
         else:
             self._drift.unlink(missing_ok=True)
 
+    def lifetime(self) -> Lifetime:
+        def moment(text: str | None) -> datetime | None:
+            return datetime.fromisoformat(text) if text else None
+
+        return (
+            _read(
+                self._lifetime,
+                lambda document: Lifetime(
+                    until=moment(document["until"]), taken_down_at=moment(document["taken_down_at"])
+                ),
+            )
+            or NO_LIMIT
+        )
+
+    def keep_lifetime(self, lifetime: Lifetime) -> None:
+        if lifetime == NO_LIMIT:
+            self._lifetime.unlink(missing_ok=True)
+        else:
+            _write(
+                self._lifetime,
+                {
+                    "until": lifetime.until.isoformat() if lifetime.until else None,
+                    "taken_down_at": lifetime.taken_down_at.isoformat() if lifetime.taken_down_at else None,
+                },
+            )
+
     def status(self) -> RunnerStatus | None:
         return _read(
             self._status, lambda document: RunnerStatus(**{**document, "state": RunnerState(document["state"])})
@@ -159,6 +187,10 @@ class EndpointFolder:
     @property
     def _drift(self) -> Path:
         return self.root / "drift.json"
+
+    @property
+    def _lifetime(self) -> Path:
+        return self.root / "lifetime.json"
 
     @property
     def _status(self) -> Path:

@@ -8,6 +8,7 @@ It starts Triton and starts it again when it ends, or drives one that runs alrea
 known digit every two seconds: a stub that died is noticed by nothing else (Triton goes on reading ready, and answers
 every other request with 500).
 It also guards the stage: something else than the wanted, loaded past the deployments, is recorded and left to a person.
+It samples the stage's traffic each minute, and takes the stage down when its time to live is over.
 A Triton that it started dies with it. It ends on SIGTERM, or by itself when nothing has been wanted for a while.
 """
 
@@ -22,12 +23,15 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from backend.adapters.local.endpoint_expiry import EndpointExpiry
 from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, RunnerStatus, Wanted, take_lock
 from backend.adapters.local.endpoint_guard import EndpointGuard
 from backend.adapters.local.endpoint_look import look, request_for
+from backend.adapters.local.endpoint_sampler import EndpointSampler, Keep
 from backend.adapters.local.endpoint_server import SupervisedServer
 from backend.adapters.local.external_server import ExternalServer, ExternalTriton
 from backend.adapters.local.home import Home
@@ -37,7 +41,11 @@ from backend.adapters.triton.client import AnswerTimeoutError, TritonClient
 from backend.adapters.triton.model_config import CANDIDATE
 from backend.domain.audit import AuditEvent
 from backend.domain.serving import TRITON_MODEL, Stage
+from backend.domain.traffic import Sample
 from backend.errors import DeploymentFailedError, DigitsError, EndpointUnavailableError
+
+if TYPE_CHECKING:
+    from backend.adapters.local.database import Database
 
 BEAT_S: Final = 2.0
 IDLE_S: Final = 30.0
@@ -68,6 +76,9 @@ class StageServer(Protocol):
     @property
     def pid(self) -> int: ...
 
+    @property
+    def metrics_address(self) -> str: ...
+
     def keep_running(self) -> bool:
         """Do what is due to have it running; returns `is_ready`. Raises `DigitsError` for what only a person mends."""
         ...
@@ -85,11 +96,19 @@ class EndpointRunner:
     """One stage's supervisor. `wait(seconds)` sleeps at most so long and returns True when the process must end."""
 
     def __init__(
-        self, folder: EndpointFolder, server: StageServer, guard: EndpointGuard, wait: Callable[[float], bool]
+        self,
+        folder: EndpointFolder,
+        server: StageServer,
+        guard: EndpointGuard,
+        sampler: EndpointSampler,
+        expiry: EndpointExpiry,
+        wait: Callable[[float], bool],
     ) -> None:
         self._folder = folder
         self._server = server
         self._guard = guard
+        self._sampler = sampler
+        self._expiry = expiry
         self._wait = wait
         self._timeouts = 0
         self._retry_at = 0.0
@@ -111,6 +130,8 @@ class EndpointRunner:
     def _beat(self) -> float:
         """Do what is due; returns the seconds until the next time."""
         try:
+            if self._expiry.take_down_when_due():
+                return self._leave("Its time to live was over.")
             if not self._server.keep_running():
                 self._say(RunnerState.STARTING, self._server.last_exit)
                 return _QUICK_BEAT_S
@@ -149,11 +170,13 @@ class EndpointRunner:
                 return f"Version {wanted.model.version} is not loaded."
             if seen.unfinished and seen.served:
                 return f"Version {seen.served.version} is served, wanted is version {wanted.model.version}."
+            self._sampler.beat(seen.served or wanted.model)
             self._guard.note(seen.drift, client)
             if seen.drift:
                 return ""
             for _ in range(wanted.config["instance_group"][0]["count"]):  # Triton asks its instances in turn
                 client.infer(canary_images()[:1])
+                self._sampler.note_own_request()
         except AnswerTimeoutError as error:
             self._timeouts += 1
             return error.message if self._timeouts >= _TIMEOUTS_IN_A_ROW else ""
@@ -230,6 +253,15 @@ class EndpointRunner:
                 os.kill(os.getpid(), signal.SIGTERM)
         return 0.0
 
+    def _leave(self, why: str) -> float:
+        """End Triton, and this process with the next wait."""
+        log.info("leaving: %s", why)
+        self._server.stop()
+        self._say(RunnerState.LEAVING, why)
+        self._folder.repository.clear()
+        os.kill(os.getpid(), signal.SIGTERM)
+        return 0.0
+
     def _say(self, state: RunnerState, detail: str = "") -> None:
         status = RunnerStatus(
             state=state,
@@ -287,19 +319,45 @@ def main(arguments: list[str]) -> None:
         server = ExternalServer(folder, triton, options.stage)
     else:
         server = SupervisedServer(folder, options.serving_env, options.stage)
-    guard = EndpointGuard(folder, options.stage, _append_to(Home(options.home)), lambda: datetime.now(UTC))
-    EndpointRunner(folder, server, guard, wait_for_signal).run()
+    home = Home(options.home)
+    append = _append_to(home)
+    guard = EndpointGuard(folder, options.stage, append, _utc_now)
+    sampler = EndpointSampler(options.stage, server, _keep_in(home), _utc_now)
+    expiry = EndpointExpiry(folder, options.stage, append, _utc_now)
+    EndpointRunner(folder, server, guard, sampler, expiry, wait_for_signal).run()
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _append_to(home: Home) -> Callable[[AuditEvent], None]:
     def append(event: AuditEvent) -> None:
-        # Not at the top: a runner that never sees a drift need not pay for a database.
         from backend.adapters.local.audit import LocalAuditLog
-        from backend.adapters.local.database import Database
 
-        LocalAuditLog(Database(home.database)).append(event)
+        LocalAuditLog(database(home)).append(event)
 
     return append
+
+
+def _keep_in(home: Home) -> Keep:
+    def keep(stage: Stage, sample: Sample) -> None:
+        from backend.adapters.local.traffic import LocalTraffic
+
+        LocalTraffic(database(home)).keep(stage, sample)
+
+    return keep
+
+
+@cache
+def database(home: Home) -> Database:
+    """Opened once, and when it is first needed: until then Triton starts, and nobody waits for a database.
+
+    Raises `StoreError`; the next call tries again.
+    """
+    from backend.adapters.local.database import Database
+
+    return Database(home.database)
 
 
 if __name__ == "__main__":

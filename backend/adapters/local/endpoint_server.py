@@ -51,6 +51,11 @@ class SupervisedServer:
         return TritonClient(http_address=ports.address(ports.http), grpc_address=ports.address(ports.grpc))
 
     @property
+    def metrics_address(self) -> str:
+        """`host:port` of its metrics page."""
+        return self._ports.address(self._ports.metrics)
+
+    @property
     def pid(self) -> int:
         """The process id; 0 while there is none."""
         return 0 if self._process is None else self._process.pid
@@ -86,6 +91,8 @@ class SupervisedServer:
     def _start(self) -> None:
         environment = locate(self._serving_env)
         self._ports = self._settle_ports()
+        for stub in triton.end_orphaned_stubs(self._folder.backends):
+            log.info("ended process %d, a stub that outlived its server", stub)
         for leftover in triton.remove_shared_memory_leftovers():
             log.info("removed %s, left by a server that was killed", leftover)
         self._folder.repository.create()

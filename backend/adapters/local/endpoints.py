@@ -24,7 +24,9 @@ from backend.adapters.local.processes import FileLock, LockHeldError, is_held, r
 from backend.adapters.triton.client import TritonClient
 from backend.adapters.triton.environment import locate
 from backend.adapters.triton.metrics import parse_metrics, read_page
-from backend.adapters.triton.server import Ports
+from backend.adapters.triton.server import Ports, end_orphaned_stubs
+from backend.domain.capabilities import Unsupported
+from backend.domain.lifetimes import NO_LIMIT
 from backend.domain.prediction import Answer
 from backend.domain.promotion import STEPS
 from backend.domain.serving import Endpoint, EndpointMetrics, EndpointStatus, ServedModel, Stage
@@ -57,6 +59,7 @@ class LocalEndpoints:
         clock: Clock = _utc_now,
         external: Mapping[Stage, ExternalTriton] | None = None,
     ) -> None:
+        self.unsupported: Unsupported = {}
         self._home = home
         self._serving_env = serving_env
         self._clock = clock
@@ -117,6 +120,8 @@ class LocalEndpoints:
                 report(step, StepStatus.COMPLETED, f"version {target.version} serves already")
             return self.describe(stage)
         checked = validate(folder, target, archive, report)
+        if folder.lifetime().taken_down_at or folder.lifetime().is_due(self._clock()):
+            folder.keep_lifetime(NO_LIMIT)
         with self._loading(folder):
             load_and_switch(
                 folder,
@@ -149,6 +154,7 @@ class LocalEndpoints:
             return
         with self._loading(folder):
             folder.want_nothing()
+            folder.keep_lifetime(NO_LIMIT)
             self.suspend(stage)
             folder.repository.clear()
             folder.say_nothing()
@@ -168,6 +174,7 @@ class LocalEndpoints:
                 raise EndpointUnavailableError(f"The runner of '{stage.value}' does not end.")
             reap()
             time.sleep(0.02)
+        end_orphaned_stubs(folder.backends)  # of a runner that was killed
 
     def resume(self, stage: Stage) -> None:
         """Start the stage's runner again if it died (or the machine was restarted) while something is wanted.

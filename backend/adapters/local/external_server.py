@@ -97,6 +97,12 @@ class ExternalServer:
     def client(self) -> TritonClient:
         return self._triton.client
 
+    @property
+    def metrics_address(self) -> str:
+        """`host:port` of its metrics page."""
+        ports = self._triton.ports
+        return ports.address(ports.metrics)
+
     def keep_running(self) -> bool:
         """True when it answers and is the stage's own.
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode
+from yaml.nodes import Node, ScalarNode
 
+from backend.adapters.local.yaml_nodes import Refusals, compose
 from backend.domain.gates import ASK_STAGING, LIMITS, Gate, GateName
 from backend.domain.serving import Stage
 from backend.errors import InvalidInputError, NotFoundError
 
-_LARGEST_BYTES: Final = 100_000
 _WITHOUT_LIMITS: Final = "required"
+_SET: Final = "set"
+"""The set of labelled drawings that the gate `hard_examples` asks about; may be left out."""
 _HINT: Final = "The comments in models/gates.yaml say what each gate takes."
 
 
@@ -34,24 +34,14 @@ def read_gates(path: Path) -> Mapping[Stage, tuple[Gate, ...]]:
         ) from None
     except OSError as error:
         raise InvalidInputError(f"The gates' file '{path}' cannot be read: {error.strerror}.") from error
-    if len(content) > _LARGEST_BYTES:
-        raise InvalidInputError(f"'{path}' has {len(content):,} bytes; expected gates, in {_LARGEST_BYTES:,} at most.")
-    try:
-        # Nodes, not values: they know their lines, and a key that is there twice is still there twice.
-        root = yaml.compose(content, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it is no UTF-8 text"
-        raise InvalidInputError(f"'{path}'{line}: not YAML: {problem}.") from error
-    return _Reader(path).stages(root)
+    return _Reader(path).stages(compose(content, str(path), "gates"))
 
 
 class _Reader:
     """One file; every refusal names it and the line."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._refusals = Refusals(str(path), _HINT)
 
     def stages(self, root: Node | None) -> Mapping[Stage, tuple[Gate, ...]]:
         words = [stage.value for stage in Stage]
@@ -69,7 +59,7 @@ class _Reader:
                 raise self._refusal(
                     value, f"'{word}' asks what serves on staging: a version cannot have served there before it does"
                 )
-            gates.append(Gate(name=name, limits=self._limits(name, value)))
+            gates.append(Gate(name=name, limits=self._limits(name, value), examples=self._examples(name, value)))
         return tuple(gates)
 
     def _limits(self, name: GateName, node: Node) -> Mapping[str, float]:
@@ -78,11 +68,23 @@ class _Reader:
             if not isinstance(node, ScalarNode) or node.value != _WITHOUT_LIMITS:
                 raise self._refusal(node, f"'{name.value}' takes no limits: write `{name.value}: {_WITHOUT_LIMITS}`")
             return {}
-        found = self._entries(node, f"the limits of '{name.value}'", list(taken))
+        also = [_SET] if name is GateName.HARD_EXAMPLES else []
+        found = self._entries(node, f"the limits of '{name.value}'", [*taken, *also])
         for word in taken:
             if word not in found:
                 raise self._refusal(node, f"'{name.value}' needs '{word}'")
         return {word: self._number(name, word, found[word]) for word in taken}
+
+    def _examples(self, name: GateName, node: Node) -> str:
+        """The set that the gate names; whether there is one is found out when it is asked."""
+        if name is not GateName.HARD_EXAMPLES:
+            return ""
+        value = self._entries(node, f"the limits of '{name.value}'", [*LIMITS[name], _SET]).get(_SET)
+        if value is None:
+            return ""
+        if not isinstance(value, ScalarNode) or not value.value.strip():
+            raise self._refusal(value, f"'{_SET}' of '{name.value}' is no name of a set of labelled drawings")
+        return str(value.value).strip()
 
     def _number(self, name: GateName, word: str, node: Node) -> float:
         limit = LIMITS[name][word]
@@ -98,22 +100,7 @@ class _Reader:
         return value
 
     def _entries(self, node: Node | None, what: str, known: Iterable[str]) -> dict[str, Node]:
-        """The mapping's values by key; refuses what is no mapping, and keys that are unknown or there twice."""
-        known = list(known)
-        if not isinstance(node, MappingNode):
-            raise self._refusal(node, f"expected {what} as keys: {', '.join(known) or 'none'}")
-        found: dict[str, Node] = {}
-        for key, value in node.value:
-            word = str(key.value)
-            if word not in known:
-                near = difflib.get_close_matches(word, known, n=1)
-                meant = f"meant is perhaps '{near[0]}'" if near else f"expected one of {', '.join(known)}"
-                raise self._refusal(key, f"unknown key '{word[:40]}' in {what}; {meant}")
-            if word in found:
-                raise self._refusal(key, f"'{word}' is there twice in {what}")
-            found[word] = value
-        return found
+        return {word: value for word, (_, value) in self._refusals.entries(node, what, known).items()}
 
     def _refusal(self, node: Node | None, why: str) -> InvalidInputError:
-        line = node.start_mark.line + 1 if node is not None else 1
-        return InvalidInputError(f"'{self._path}', line {line}: {why}.", hint=_HINT)
+        return self._refusals.refusal(node, why)

@@ -13,11 +13,16 @@ from backend.adapters.local.job_output import read_log
 from backend.adapters.local.job_runner import fail_dead_jobs
 from backend.adapters.local.job_store import JobStore
 from backend.adapters.local.processes import reap
-from backend.domain.jobs import JobStatus, LogChunk, MetricPoint, TrainingJob, TrainingRequest
+from backend.domain.capabilities import Feature, Unsupported, require
+from backend.domain.freshness import NOW, Freshness
+from backend.domain.jobs import Compute, JobStatus, LogChunk, MetricPoint, TrainingJob, TrainingRequest
 from backend.errors import NotFoundError, WrongStateError
 from backend.ports.training import NO_CHANNELS, Channel, TrainingPlatform
 
 TRAINER: Final = "backend.digits.train"
+UNSUPPORTED: Final[Unsupported] = {
+    Feature.COMPUTE: "Jobs run on this machine, one after the other: there is nothing to choose.",
+}
 
 
 class LocalTraining:
@@ -30,7 +35,16 @@ class LocalTraining:
         self._home = home
         self._launcher = Launcher(home, slots=slots, environment=environment, trainer=trainer)
 
+    @property
+    def unsupported(self) -> Unsupported:
+        return UNSUPPORTED
+
+    def freshness(self) -> Freshness:
+        return NOW
+
     def submit(self, request: TrainingRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TrainingJob:
+        if request.compute != Compute():
+            require(Feature.COMPUTE, self.unsupported)
         origin = request.resumed_from
         if origin:
             require_resumable("Training", origin, self.describe(origin).status)

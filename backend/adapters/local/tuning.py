@@ -14,7 +14,9 @@ from backend.adapters.local.job_store import JobStore
 from backend.adapters.local.processes import is_held, reap
 from backend.adapters.local.training import TRAINER, LocalTraining, hand_over
 from backend.adapters.local.tuning_store import TuningStore
-from backend.domain.jobs import JobStatus, LogChunk
+from backend.domain.capabilities import Feature, Unsupported, require
+from backend.domain.freshness import NOW, Freshness
+from backend.domain.jobs import Compute, JobStatus, LogChunk
 from backend.domain.tuning import StopMode, TuningJob, TuningRequest
 from backend.errors import WrongStateError
 from backend.ports.training import NO_CHANNELS, Channel
@@ -45,7 +47,16 @@ class LocalTuning:
         self._home = home
         self._launcher = Launcher(home, slots=slots, environment=environment, trainer=trainer)
 
+    @property
+    def unsupported(self) -> Unsupported:
+        return self._training.unsupported
+
+    def freshness(self) -> Freshness:
+        return NOW
+
     def submit(self, request: TuningRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TuningJob:
+        if request.compute != Compute():
+            require(Feature.COMPUTE, self.unsupported)
         if request.resumed_from:
             require_resumable("Tuning", request.resumed_from, self.describe(request.resumed_from).status)
         if request.warm_start_from:

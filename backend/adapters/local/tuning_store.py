@@ -166,8 +166,10 @@ def _trial(row: Row[Any], request: TuningRequest) -> Trial:
 
 
 def _request_document(request: TuningRequest) -> Mapping[str, Any]:
+    whole = asdict(request)
+    del whole["compute"]  # nothing to choose here
     return {
-        **asdict(request),
+        **whole,
         "hyperparameters": dict(request.hyperparameters),
         "strategy": request.strategy.value,
         "direction": request.direction.value,

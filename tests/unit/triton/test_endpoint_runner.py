@@ -11,15 +11,14 @@ import pytest
 
 from backend.adapters.local import endpoint_runner
 from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, take_lock
-from backend.adapters.local.endpoint_guard import EndpointGuard
-from backend.adapters.local.endpoint_runner import EndpointRunner, rotate
+from backend.adapters.local.endpoint_runner import rotate
 from backend.adapters.local.processes import FileLock
 from backend.adapters.triton.client import AnswerTimeoutError
 from backend.adapters.triton.model_config import CANDIDATE
 from backend.domain.audit import AuditEvent
 from backend.domain.serving import Stage
 from backend.errors import DeploymentFailedError, EndpointUnavailableError, SetupError
-from tests.fakes.triton_server import MODEL, NOON, OTHER, WANTED, Server, install_wanted
+from tests.fakes.triton_server import MODEL, OTHER, WANTED, Server, install_wanted, runner_of
 
 
 class Clock:
@@ -61,8 +60,7 @@ def events() -> list[AuditEvent]:
 @pytest.fixture
 def beat(folder: EndpointFolder, server: Server, clock: Clock, events: list[AuditEvent]) -> Callable[[int], None]:
     """Let so many beats pass; time goes by as the runner asks for it."""
-    guard = EndpointGuard(folder, Stage.STAGING, events.append, lambda: NOON)
-    runner = EndpointRunner(folder, server, guard, lambda _: True)  # type: ignore[arg-type]
+    runner = runner_of(folder, server, append=events.append)
 
     def run(times: int) -> None:
         for _ in range(times):
@@ -277,8 +275,7 @@ def test_it_leaves_when_nothing_has_been_wanted_for_a_while(
 
 
 def test_ending_stops_the_server_and_says_so(folder: EndpointFolder, server: Server, clock: Clock) -> None:
-    guard = EndpointGuard(folder, Stage.STAGING, [].append, lambda: NOON)
-    EndpointRunner(folder, server, guard, lambda _: True).run()  # type: ignore[arg-type]
+    runner_of(folder, server).run()
     assert server.calls == ["stop"]
     assert state(folder) == (RunnerState.LEAVING, "The endpoint is stopped.")
 

@@ -1,0 +1,1 @@
+"""GitHub's API: pull requests and their comments. Its token travels in one header and nowhere else."""

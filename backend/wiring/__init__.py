@@ -1,0 +1,1 @@
+"""What each platform is made of; `backend.bootstrap` chooses one and puts the services over it."""
