@@ -13,6 +13,7 @@ import streamlit as st
 
 from app.context import backend
 from backend.domain.audit import AuditEvent
+from backend.domain.example_sets import ExampleSet
 from backend.domain.gates import GateResult, StagingLook
 from backend.domain.jobs import LogChunk, MetricPoint, TrainingJob
 from backend.domain.prediction import HardExample
@@ -180,6 +181,18 @@ def staging_look(target: ServedModel, since: datetime | None) -> StagingLook:
 def hard_examples() -> Sequence[HardExample]:
     """Every corrected drawing, newest first."""
     return backend().examples.list_examples()
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def example_sets() -> Sequence[ExampleSet]:
+    """The sets of corrected drawings that were kept, newest first."""
+    return backend().example_sets.list_sets()
+
+
+def forget_examples() -> None:
+    """After a drawing was labelled or removed, or a set was kept."""
+    for read in (hard_examples, example_sets):
+        read.clear()
 
 
 @st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)

@@ -74,6 +74,9 @@ class Key(StrEnum):
     GALLERY_PAGE = "gallery_page"
     """What the gallery of Compare was last paged through, and the page."""
 
+    SAMPLES_PAGE = "samples_page"
+    """What the samples on Draw were last paged through, and the page."""
+
     PICTURE = "picture"
     """The kept image that Draw was opened with; None while the canvas or an upload counts."""
 

@@ -34,6 +34,7 @@ from backend.ports.candidates import Candidates
 from backend.ports.deployments import DeploymentStore
 from backend.ports.evaluations import EvaluationStore
 from backend.ports.evaluator import ArchiveEvaluator
+from backend.ports.example_sets import ExampleSets
 from backend.ports.fleets import Fleets
 from backend.ports.hard_examples import HardExamples
 from backend.ports.identity import Identity
@@ -48,6 +49,7 @@ from backend.ports.sites import Site, Sites
 from backend.ports.tracking import RunReader
 from backend.ports.training import TrainingPlatform
 from backend.ports.tuning import TuningPlatform
+from backend.ports.upkeep import Lifetimes, ServerLogs, Tallies, Traffic
 from backend.services import kept_looks
 from backend.services.auditing import Auditor
 from backend.services.commenting import Commenting
@@ -58,10 +60,12 @@ from backend.services.doctor import Doctor
 from backend.services.endpoints import Endpoints
 from backend.services.evaluating import Evaluating
 from backend.services.evidence import EvidenceService
+from backend.services.example_sets import ExampleSetService
 from backend.services.fleets import FleetService
 from backend.services.gates import Declared, Gates
 from backend.services.guarding import Guard
 from backend.services.launching import Launching
+from backend.services.lifetimes import LifetimeService
 from backend.services.prediction import PredictionService
 from backend.services.probing import ProbedChanges
 from backend.services.promotion import Promotion
@@ -69,13 +73,15 @@ from backend.services.quickstart import Quickstart
 from backend.services.registration import Registration
 from backend.services.run_sync import RunSync
 from backend.services.runs import Runs
+from backend.services.sampling import Sampling
 from backend.services.searching import Searching
 from backend.services.teardown import Teardown
+from backend.services.watching import Watching
 from backend.settings import ROOT, Settings
 from backend.wiring.environment import child_environment, operation_environment
 from backend.wiring.github import pull_requests as configured_pull_requests
-from backend.wiring.local import local_platform, local_stores
-from backend.wiring.platform import Stores
+from backend.wiring.local import local_platform, local_stores, local_upkeep
+from backend.wiring.platform import Stores, Upkeep
 from backend.wiring.wandb import wandb_server
 
 
@@ -95,10 +101,12 @@ class Backend:
     examples: HardExamples
     scales: Fleets
     fleets: FleetService
+    example_sets: ExampleSets
     runs: Runs
     run_sync: RunSync
     evaluations: EvaluationStore
     gates: Gates
+    labelling: ExampleSetService
     launching: Launching
     searching: Searching
     registration: Registration
@@ -113,7 +121,14 @@ class Backend:
     origin: Callable[[], Origin]
     evidence: EvidenceService
     prediction: PredictionService
+    sampling: Sampling
     endpoints: Endpoints
+    traffic: Traffic
+    tallies: Tallies
+    server_logs: ServerLogs
+    lifetimes: Lifetimes
+    expiry: LifetimeService
+    watching: Watching
     quickstart: Quickstart
     doctor: Doctor
 
@@ -172,6 +187,7 @@ def connect(settings: Settings, *, watched: bool = False) -> Backend:
         probes=platform.probes,
         stores=platform.stores,
         fleets=platform.fleets,
+        upkeep=platform.upkeep,
         sites=platform.sites,
         archives=platform.archives,
         pull_requests=configured_pull_requests(settings),
@@ -197,6 +213,7 @@ def assemble(
     declared: Declared,
     stores: Stores | None = None,
     fleets: Fleets | None = None,
+    upkeep: Upkeep | None = None,
     sites: Sites | None = None,
     archives: ArchiveSource | None = None,
     pull_requests: PullRequests | None = None,
@@ -204,12 +221,14 @@ def assemble(
     """The services over these adapters; those that may be left out are then this machine's, and no pull requests."""
     stores = stores or local_stores(home, database)
     fleets = fleets or LocalFleets()
+    upkeep = upkeep or local_upkeep(home, database)
     registry, deployments, audit, examples = stores.registry, stores.deployments, stores.audit, stores.examples
     sites = sites or LocalSites(serving, deployments)
     operations = LocalOperations(home, environment={**environment, **operation_environment(settings)})
     auditor = Auditor(audit, _now)
     runs = Runs(readers)
-    launching = Launching(training, examples, auditor, _now)
+    labelling = ExampleSetService(examples, stores.example_sets, auditor, _now)
+    launching = Launching(training, labelling, auditor, _now)
     registration = Registration(training, registry, evaluator, auditor)
     evaluations = stores.evaluations
 
@@ -217,7 +236,7 @@ def assemble(
         return kept_looks.recall(audit, deployments, target)
 
     def gates_over(serving: ServingPlatform, deployments: DeploymentStore) -> Gates:
-        return Gates(declared, registry, serving, deployments, evaluations, examples, _now, recall)
+        return Gates(declared, registry, serving, deployments, evaluations, labelling, _now, recall)
 
     def promotion_over(serving: ServingPlatform, deployments: DeploymentStore, gates: Gates) -> Promotion:
         changes = ProbedChanges(serving, load)
@@ -235,7 +254,8 @@ def assemble(
         registry=registry,
         training=training,
         serving=serving,
-        examples=examples,
+        sets=labelling,
+        asked_by_gates=gates.example_sets,
         evaluator=evaluator,
         evaluations=evaluations,
         operations=operations,
@@ -243,7 +263,7 @@ def assemble(
         clock=_now,
     )
     promotion = promotion_over(serving, deployments, gates)
-    endpoints = Endpoints(serving, load, auditor)
+    endpoints = Endpoints(serving, load, upkeep.tallies, auditor, _now)
     return Backend(
         settings=settings,
         identity=identity,
@@ -257,14 +277,16 @@ def assemble(
         examples=examples,
         scales=fleets,
         fleets=FleetService(fleets, serving, auditor),
+        example_sets=stores.example_sets,
         runs=runs,
         run_sync=RunSync(
             runs=runs, uploads=uploads, processes=operations, store=stores.operations, auditor=auditor, clock=_now
         ),
         evaluations=evaluations,
         gates=gates,
+        labelling=labelling,
         launching=launching,
-        searching=Searching(tuning, examples, auditor, _now),
+        searching=Searching(tuning, labelling, auditor, _now),
         registration=registration,
         evaluating=evaluating,
         comparing=Comparing(registry, evaluations),
@@ -299,8 +321,15 @@ def assemble(
         commenting=Commenting(pull_requests or NoPullRequests(), auditor),
         origin=origin,
         evidence=EvidenceService(promotion, deployments, registry, serving, audit, evaluations, _now),
-        prediction=PredictionService(serving, registry, candidates, examples, auditor, _now),
+        prediction=PredictionService(serving, registry, candidates, examples, upkeep.tallies, auditor, _now),
+        sampling=Sampling(registry, serving, evaluations),
         endpoints=endpoints,
+        traffic=upkeep.traffic,
+        tallies=upkeep.tallies,
+        server_logs=upkeep.logs,
+        lifetimes=upkeep.lifetimes,
+        expiry=LifetimeService(upkeep.lifetimes, serving, auditor, _now),
+        watching=Watching(upkeep.traffic, upkeep.tallies, serving, registry),
         quickstart=Quickstart(
             training=training,
             launching=launching,

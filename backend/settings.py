@@ -11,11 +11,14 @@ import re
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from backend.domain.identity import Role
+from backend.domain.serving import Stage
 from backend.errors import InvalidInputError, SetupError
+
+_TRITON_ADDRESS: Final = re.compile(r"http://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:[1-9][0-9]{0,4})?")
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
@@ -78,6 +81,21 @@ class Settings(BaseSettings):
         le=64,
         alias="DIGITS_MAX_PARALLEL_JOBS",
         description="Training jobs that run at once; the others wait in launch order.",
+    )
+    triton_staging_url: str = Field(
+        default="",
+        alias="DIGITS_TRITON_STAGING_URL",
+        description="A Triton that runs already (a container, say) and serves staging: http://host:port, with gRPC and "
+        "metrics on the next two ports.",
+    )
+    triton_prod_url: str = Field(
+        default="", alias="DIGITS_TRITON_PROD_URL", description="The same for prod; it needs a Triton of its own."
+    )
+    triton_repository: Path | None = Field(
+        default=None,
+        alias="DIGITS_TRITON_REPOSITORY",
+        description="Folder whose subfolders staging and prod are the model repositories of these servers; without it "
+        "endpoints/<stage>/repository in the state folder.",
     )
     runs: str = Field(
         default="",
@@ -184,7 +202,7 @@ class Settings(BaseSettings):
         description="How traffic moves to a new version on sagemaker; canary and linear need two instances or more.",
     )
 
-    @field_validator("home", "data", "gates", "prices", "declared")
+    @field_validator("home", "data", "gates", "prices", "declared", "triton_repository")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else (ROOT / path.expanduser()).resolve()
@@ -221,6 +239,19 @@ class Settings(BaseSettings):
         """Where W&B's files are looked for."""
         more = [Path(name).expanduser() for name in self.runs.split(os.pathsep) if name]
         return [self.home, *((ROOT / path).resolve() for path in more)]
+
+    @field_validator("triton_staging_url", "triton_prod_url")
+    @classmethod
+    def _triton_address(cls, url: str, info: ValidationInfo) -> str:
+        if url and not _TRITON_ADDRESS.fullmatch(url):
+            raise ValueError("expected the base address of a Triton server, such as http://127.0.0.1:8000")
+        if url and url == info.data.get("triton_staging_url"):
+            raise ValueError("it names staging's server; each stage needs a Triton of its own")
+        return url
+
+    def triton_url(self, stage: Stage) -> str:
+        """Where the stage's own Triton answers; empty when ours serves it."""
+        return {Stage.STAGING: self.triton_staging_url, Stage.PROD: self.triton_prod_url}[stage]
 
     @field_validator("wandb_base_url", "aws_endpoint_url", "github_api_url")
     @classmethod

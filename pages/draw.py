@@ -11,9 +11,11 @@ from app.components.digit_canvas import digit_canvas
 from app.components.empty_state import empty_state_link
 from app.errors import shown
 from app.state import Key
-from app.views.draw_answers import answer_cards, answers_of, choose_candidate
+from app.views.draw_answers import answer_cards, choose_candidate
 from app.views.draw_files import TYPES, files_card
-from app.views.draw_kept import kept_variant, leave_kept_picture, take_kept_picture
+from app.views.draw_kept import kept_variant, leave_kept_picture, take_kept_picture, true_label
+from app.views.draw_request import request_fold
+from app.views.draw_samples import samples_card
 from app.views.draw_seen import seen_card
 from app.views.hard_examples import hard_examples_card
 from backend.domain.prediction import Prediction
@@ -66,10 +68,10 @@ def try_it(stages: list[Endpoint]) -> None:
         kept = kept_variant()
     with right, shown("Read the picture"):
         seen = kept if kept is not None else seen_picture(strokes)
-        answers = answers_of(stages, seen)
-        answer_cards(stages, answers, candidate, seen)
+        answers = answer_cards(stages, candidate, seen, true_label())
         answered = [answer for answer in answers.values() if isinstance(answer, Prediction)]
-        seen_card(seen, strokes, answered[0] if answered else None)
+        seen_card(seen, strokes, answered[0] if answered else None, of_test_set=kept is not None)
+        request_fold(stages, seen)
 
 
 theme.header("Draw", "Draw a digit; staging and production answer after every stroke")
@@ -88,5 +90,6 @@ with shown("Show the canvas"):
     else:
         take_kept_picture()
         try_it(endpoints)
+        samples_card()
         files_card(endpoints)
         hard_examples_card()

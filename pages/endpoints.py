@@ -16,14 +16,18 @@ from app.errors import shown
 from app.identity import refusal
 from app.state import Key
 from app.views.drift_banner import drift_banners
+from app.views.endpoint_answers import answers_card
 from app.views.endpoint_card import endpoint_card
 from app.views.endpoint_fleet import fleet_card
+from app.views.endpoint_history import chosen_span, history_card
+from app.views.endpoint_life import life_card
 from app.views.endpoint_load import load_card
+from app.views.endpoint_log import log_card
 from app.views.endpoint_request import request_card
 from app.views.operation_answer import operation_answer
 from app.views.stage_card import TITLES
-from backend.domain.capabilities import Feature
 from backend.domain.serving import Endpoint, EndpointStatus, Stage
+from backend.domain.traffic import Span
 from backend.errors import PlatformError
 
 REFRESH = "2s"
@@ -56,6 +60,11 @@ def chosen_stage() -> Stage:
     )
     st.query_params["stage"] = word
     return Stage(word)
+
+
+def ever_served() -> bool:
+    """Whether there is a past to show where nothing serves now."""
+    return bool(queries.deployments(Stage.STAGING) or queries.deployments(Stage.PROD))
 
 
 def delete_button(endpoint: Endpoint) -> None:
@@ -105,6 +114,26 @@ def follow_deletion(operation: str) -> None:
         st.rerun(scope="app")
 
 
+def below(stage: Stage, span: Span) -> None:
+    """What there is to know of the chosen stage and to do with it."""
+    endpoint = queries.endpoint(stage)
+    if endpoint.wanted is None:
+        st.caption(f"Nothing is deployed to {stage.value}: this is its past.")
+    history_card(stage, span)
+    answers_card(stage, span)
+    if endpoint.wanted is not None:
+        left, right = st.columns(2, gap="medium")
+        with left:
+            load_card(endpoint)
+            fleet_card(endpoint)
+        with right:
+            life_card(stage)
+            request_card(endpoint)
+    log_card(stage)
+    verbs = ("", f" traffic --stage {stage.value} --span {span.value}", f" delete --stage {stage.value}")
+    command_line("\n".join(f"python -m backend endpoints{verb}" for verb in verbs))
+
+
 theme.header("Endpoints", "What each stage should serve, what it does serve, and how it bears it")
 with shown("Look for drift"):
     drift_banners()
@@ -112,7 +141,7 @@ with shown("Look at the endpoints"):
     if operation := st.session_state.get(Key.DELETING):
         st.fragment(follow_deletion, run_every="1s")(operation)
     endpoints = [queries.endpoint(stage) for stage in CARDS]
-    if all(endpoint.status is EndpointStatus.NOT_DEPLOYED for endpoint in endpoints):
+    if all(endpoint.status is EndpointStatus.NOT_DEPLOYED for endpoint in endpoints) and not ever_served():
         empty_state_link(
             key="endpoints_empty",
             icon=":material/dns:",
@@ -124,20 +153,12 @@ with shown("Look at the endpoints"):
         )
     else:
         st.fragment(live, run_every=REFRESH)(endpoints)
-        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            stage = chosen_stage()
-            endpoint = queries.endpoint(stage)
-            if endpoint.wanted is not None:
-                delete_button(endpoint)
-        if endpoint.wanted is None:
-            st.caption(f"Nothing is deployed to {stage.value}: there is nothing to test, to ask or to delete.")
-        else:
-            left, right = st.columns(2, gap="medium")
-            with left:
-                if Feature.LOAD_TEST in backend().serving.unsupported:
-                    fleet_card(endpoint)
-                else:
-                    load_card(endpoint)
-            with right:
-                request_card(endpoint)
-            command_line(f"python -m backend endpoints\npython -m backend endpoints delete --stage {stage.value}")
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="endpoints_choice"
+        ):
+            with st.container(horizontal=True, vertical_alignment="center", width="content"):
+                stage = chosen_stage()
+                span = chosen_span()
+            if queries.endpoint(stage).wanted is not None:
+                delete_button(queries.endpoint(stage))
+        below(stage, span)

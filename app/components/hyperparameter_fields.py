@@ -21,12 +21,14 @@ def hyperparameter_fields(
     *,
     searched: Mapping[str, str] | None = None,
     notes: Mapping[str, str] | None = None,
+    offered: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Value]:
     """Show all inputs and return every hyperparameter by name. `scope` is part of their keys: another one begins from
     its own `defaults`.
 
     `searched` are those that a tuning job chooses itself, each with what it chooses from: they are told, not asked for.
-    `notes` are added to what a hyperparameter says on hover.
+    `notes` are added to what a hyperparameter says on hover. `offered` are the values that this installation has for a
+    text, each with its words; one that the form begins with and that is not among them stays as it is.
     """
     told = searched or {}
     chosen: dict[str, Value] = {}
@@ -40,7 +42,8 @@ def hyperparameter_fields(
                         _told(_BY_NAME[name], told[name], scope)
                     else:
                         explained = " ".join(filter(None, (_BY_NAME[name].help, (notes or {}).get(name))))
-                        chosen[name] = _field(_BY_NAME[name], defaults[name], scope, explained)
+                        known = (offered or {}).get(name)
+                        chosen[name] = _field(_BY_NAME[name], defaults[name], scope, explained, known)
 
     rest = [name for name in _BY_NAME if name not in _COMMON and len(_BY_NAME[name].choices) != 1]
     grid(_COMMON)
@@ -60,8 +63,21 @@ def _told(parameter: Hyperparameter, words: str, scope: str) -> None:
     )
 
 
-def _field(parameter: Hyperparameter, default: Value, scope: str, explained: str) -> Value:
+def _field(
+    parameter: Hyperparameter, default: Value, scope: str, explained: str, known: Mapping[str, str] | None
+) -> Value:
     key, label = f"launch_{scope}_{parameter.name}", parameter.label
+    if known is not None:
+        values = list(dict.fromkeys([*known, str(default)]))
+        return st.selectbox(
+            label,
+            values,
+            index=values.index(str(default)),
+            format_func=lambda value: known.get(value, value),
+            key=key,
+            help=explained,
+            persist_state="page",
+        )
     if parameter.kind == "choice":
         return st.selectbox(
             label,

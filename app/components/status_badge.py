@@ -129,6 +129,11 @@ LOOKS: Final[Mapping[str, Look]] = {
     # the guard
     "drifted": _look("Drifted", "sync_problem", "!", "red"),
     "in step": _look("In step", "check_circle", "\N{CHECK MARK}", "green"),
+    # the mix of a stage's answers against the test set's
+    "MixTooFew": _look("Too few to tell", "help", "?", "gray"),
+    "MixAsTested": _look("As tested", "check_circle", "\N{CHECK MARK}", "green"),
+    "MixSlight": _look("Nearly as tested", "check_circle", "\N{CHECK MARK}", "blue"),
+    "MixShifted": _look("Shifted", "trending_up", "!", "orange"),
     # the doctor
     "Ok": _look("OK", "check_circle", "\N{CHECK MARK}", "green"),
     "NotOk": _look("Needs attention", "warning", "!", "red"),

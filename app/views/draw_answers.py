@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import streamlit as st
 
@@ -52,31 +52,32 @@ def _to_address() -> None:
         st.query_params[CANDIDATE] = str(chosen)
 
 
-def answers_of(stages: Sequence[Endpoint], seen: Pixels | None) -> Answers:
-    """What each stage says; None while there is no picture."""
-    service = backend().prediction
+def answer_cards(stages: Sequence[Endpoint], candidate: int | None, seen: Pixels | None, truth: int | None) -> Answers:
+    """Ask, show each card as its answer comes, whether the answers agree, and the same in words for who cannot see it.
 
-    def of(stage: Stage) -> Prediction | DigitsError | None:
-        return None if seen is None else _said(lambda: service.predict(stage, seen))
-
-    return {endpoint.stage: of(endpoint.stage) for endpoint in stages}
-
-
-def answer_cards(stages: Sequence[Endpoint], answers: Answers, candidate: int | None, seen: Pixels | None) -> None:
-    """The cards side by side, whether the answers agree, and the same in words for who cannot see them."""
+    `truth` is what the picture is, where that is known. Returns what each stage said; None while there is no picture.
+    """
     columns = st.columns(len(stages) + (candidate is not None), gap="medium")
-    for column, endpoint in zip(columns, stages, strict=False):
+    places = {endpoint.stage: (column, endpoint) for column, endpoint in zip(columns, stages, strict=False)}
+    answers: Answers = dict.fromkeys(places)
+    came: Iterable[tuple[Stage, Prediction | DigitsError | None]] = answers.items()
+    if seen is not None:
+        came = backend().prediction.answers(list(places), seen)
+    for stage, answer in came:
+        answers[stage] = answer
+        column, endpoint = places[stage]
         with column:
-            _stage_card(endpoint, answers[endpoint.stage])
+            _stage_card(endpoint, answer, truth)
     said: list[tuple[str, Prediction]] = [
         (TITLES[stage], answer) for stage, answer in answers.items() if isinstance(answer, Prediction)
     ]
     if candidate is not None:
         with columns[-1]:
-            answer = _candidate_card(candidate, seen)
-        if isinstance(answer, Prediction):
-            said.append((f"v{candidate}", answer))
-    _agreement(said, candidate)
+            told = _candidate_card(candidate, seen, truth)
+        if isinstance(told, Prediction):
+            said.append((f"v{candidate}", told))
+    _agreement(said, candidate, truth)
+    return answers
 
 
 def _said(ask: Callable[[], Prediction]) -> Prediction | DigitsError:
@@ -86,7 +87,7 @@ def _said(ask: Callable[[], Prediction]) -> Prediction | DigitsError:
         return error
 
 
-def _stage_card(endpoint: Endpoint, answer: Prediction | DigitsError | None) -> None:
+def _stage_card(endpoint: Endpoint, answer: Prediction | DigitsError | None, truth: int | None) -> None:
     stage = endpoint.stage
     with theme.card(f"answer_{stage.value}"), st.container(key=f"draw_result_{stage.value}"):
         with _title(TITLES[stage]):
@@ -98,17 +99,17 @@ def _stage_card(endpoint: Endpoint, answer: Prediction | DigitsError | None) -> 
                 status_badge(endpoint.status)
         if isinstance(answer, Prediction) and endpoint.current and endpoint.current.version == answer.version:
             st.caption(f"archive `{endpoint.current.sha256[:12]}`")
-        _figures(answer, TITLES[stage], stage.value)
+        _figures(answer, TITLES[stage], stage.value, truth)
 
 
-def _candidate_card(number: int, seen: Pixels | None) -> Prediction | DigitsError | None:
+def _candidate_card(number: int, seen: Pixels | None, truth: int | None) -> Prediction | DigitsError | None:
     service = backend().prediction
     answer = None if seen is None else _said(lambda: service.try_candidate(number, seen))
     with theme.card("answer_candidate"), st.container(key="draw_result_candidate"):
         with _title("Candidate"):
             _version_badge(number)
         st.caption("serves no traffic", help="Its archive runs on this machine, in ONNX Runtime.")
-        _figures(answer, f"v{number}", "candidate")
+        _figures(answer, f"v{number}", "candidate", truth)
     return answer
 
 
@@ -122,20 +123,34 @@ def _version_badge(number: int) -> None:
     st.badge(f"v{number}", color="blue", icon=":material/inventory_2:")
 
 
-def _figures(answer: Prediction | DigitsError | None, who: str, key: str) -> None:
+def _figures(answer: Prediction | DigitsError | None, who: str, key: str, truth: int | None) -> None:
     if isinstance(answer, DigitsError):
-        error_panel(key=f"answer_{key}", what=f"{who} did not answer.", why=answer.message, next_step=answer.hint)
+        panel = error_panel(
+            key=f"answer_{key}", what=f"{who} did not answer.", why=answer.message, next_step=answer.hint
+        )
+        # The click alone makes the fragment run again, which asks again.
+        panel.button("Retry", key=f"retry_{key}", icon=":material/refresh:")
         return
     with st.container(horizontal=True, horizontal_alignment="distribute", gap="small"):
         st.metric("Digit", "–" if answer is None else str(answer.label), width="content")
         st.metric("Confidence", "–" if answer is None else percent(max(answer.probabilities)), width="content")
         st.metric("Latency", "–" if answer is None else f"{answer.latency_ms:.1f} ms", width="content")
+    if answer is not None and truth is not None:
+        right = answer.label == truth
+        st.badge(
+            "Right" if right else f"Wrong: it is a {truth}",
+            icon=":material/check:" if right else ":material/close:",
+            color="green" if right else "red",
+        )
     probability_bars(None if answer is None else answer.probabilities, key=f"bars_{key}")
 
 
-def _agreement(said: Sequence[tuple[str, Prediction]], candidate: int | None) -> None:
+def _agreement(said: Sequence[tuple[str, Prediction]], candidate: int | None, truth: int | None) -> None:
     """Whether all say the same; with fewer than two there is nothing to agree about."""
-    told = "; ".join(f"{name}: {answer.label}, {percent(max(answer.probabilities))}" for name, answer in said)
+    told = "; ".join(
+        f"{name}: {answer.label}, {percent(max(answer.probabilities))}{_verdict(answer.label, truth)}"
+        for name, answer in said
+    )
     labels = {answer.label for _, answer in said}
     who = "The stages" if candidate is None else "They"
     with st.container(horizontal=True, gap="small"):
@@ -148,3 +163,8 @@ def _agreement(said: Sequence[tuple[str, Prediction]], candidate: int | None) ->
         if said and min(max(answer.probabilities) for _, answer in said) < SURE:
             st.badge("Unsure: no digit has half of the probability", icon=":material/help:", color="orange")
     live_region(told, key="draw_told")
+
+
+def _verdict(label: int, truth: int | None) -> str:
+    """For who listens: nothing where the truth is not known."""
+    return "" if truth is None else ", right" if label == truth else f", wrong: it is a {truth}"

@@ -19,8 +19,11 @@ from backend.domain.serving import Stage
 from backend.services.prediction import Pixels
 
 
-def seen_card(seen: Pixels | None, strokes: list[Any], answer: Prediction | None) -> None:
-    """`answer` is the first stage's that answered: the one that is explained and corrected."""
+def seen_card(seen: Pixels | None, strokes: list[Any], answer: Prediction | None, *, of_test_set: bool) -> None:
+    """`answer` is the first stage's that answered: the one that is explained and corrected.
+
+    An image of a test set is not corrected: a training that saw it would make every later test of it worthless.
+    """
     with theme.card("seen"):
         if seen is None:
             st.caption("What the model sees appears here: your drawing, cropped, scaled and centred to 28 × 28.")
@@ -29,8 +32,14 @@ def seen_card(seen: Pixels | None, strokes: list[Any], answer: Prediction | None
             digit_image(seen, alt="What the model sees: the digit in white on black, 28 by 28 pixels")
             with st.container(key="draw_correct"):
                 st.markdown("**What the model sees** · 28 × 28")
-                st.caption("Cropped, scaled and centred like the training images.")
-                if answer is not None:
+                st.caption(
+                    "As the data set has it, bent as you choose."
+                    if of_test_set
+                    else "Cropped, scaled and centred like the training images."
+                )
+                if of_test_set:
+                    st.caption("It belongs to a test set, so it is not offered as a hard example to train on.")
+                elif answer is not None:
                     _labels(seen, strokes, answer)
         if answer is not None and answer.stage is not None:
             _explanation(seen, answer, answer.stage)
@@ -63,7 +72,7 @@ def _correct(key: str) -> None:
     answer, seen, strokes = st.session_state[Key.ANSWERED]
     with shown("Keep the drawing"):
         backend().prediction.correct(answer, label, seen, strokes, actor=actor())
-        queries.hard_examples.clear()
+        queries.forget_examples()
         st.session_state[Key.CORRECTED] = True
 
 

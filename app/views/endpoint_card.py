@@ -6,7 +6,7 @@ from datetime import UTC
 
 import streamlit as st
 
-from app import navigation, queries, theme
+from app import navigation, queries, theme, upkeep_queries
 from app.components.command_line import command_line
 from app.components.error_panel import error_panel
 from app.components.figures import Figure, figures
@@ -34,7 +34,7 @@ def endpoint_card(stage: Stage) -> None:
             st.caption(endpoint.detail)
             return
         if endpoint.wanted is None:
-            st.caption("Nothing is deployed. Choose an approved version and promote it.")
+            _nothing(stage)
             st.page_link(navigation.PROMOTE.file, label="Promote a version", icon=navigation.PROMOTE.icon)
             return
         _wanted_and_served(endpoint, endpoint.wanted)
@@ -44,6 +44,15 @@ def endpoint_card(stage: Stage) -> None:
             if endpoint.detail:
                 notice(endpoint.detail, key=f"endpoint_{stage.value}", kind="warning")
             _numbers(stage)
+
+
+def _nothing(stage: Stage) -> None:
+    over = upkeep_queries.lifetime(stage).taken_down_at
+    if over is None:
+        st.caption("Nothing is deployed. Choose an approved version and promote it.")
+        return
+    relative_time(over, before="Taken down")
+    st.caption("Its time to live was over. Its versions and its history are kept: promote one to serve again.")
 
 
 def _wanted_and_served(endpoint: Endpoint, wanted: ServedModel) -> None:
@@ -69,6 +78,8 @@ def _wanted_and_served(endpoint: Endpoint, wanted: ServedModel) -> None:
         last = next((d for d in queries.deployments(endpoint.stage) if d.outcome is Outcome.SUCCEEDED), None)
         if last is not None and last.ended_at is not None:
             relative_time(last.ended_at, before=f"{last.requested_by},")
+        if (until := upkeep_queries.lifetime(endpoint.stage).until) is not None:
+            relative_time(until, before="taken down")
         if endpoint.url:
             st.badge(endpoint.url.removeprefix("http://"), icon=":material/link:", color="gray", help="Triton's HTTP")
 
@@ -109,8 +120,8 @@ def _numbers(stage: Stage) -> None:
     else:
         batch = "" if look.mean_batch is None else f", {look.mean_batch:.1f} images per execution"
         st.caption(
-            f"Triton's own numbers, {moment}. {look.requests:,} requests since v{look.version} was loaded{batch}. "
-            "The supervisor's own checks are among them."
+            f"{look.told_by}'s own numbers, {moment}. {look.requests:,} requests since v{look.version} was loaded"
+            f"{batch}. {look.remark}"
         )
 
 
@@ -123,7 +134,7 @@ def _metrics(stage: Stage, look: EndpointMetrics, rate: float | None) -> None:
         Figure("p50", milliseconds(look.p50_ms), last_minute),
         Figure("p95", milliseconds(look.p95_ms), last_minute),
         Figure("p99", milliseconds(look.p99_ms), last_minute),
-        Figure("Errors", f"{look.failed:,}", "Of the model; Triton does not count requests that it refuses."),
+        Figure("Errors", f"{look.failed:,}", "Requests that the server failed; refused ones are not counted."),
         Figure("Queue", milliseconds(look.queue_ms), "Mean wait of a request since this version was loaded."),
         Figure("CPU", "–" if look.cpu is None else f"{look.cpu:.0%}", "Of the whole machine."),
         Figure("Memory", _gb(look.memory_used), f"Used on the whole machine, of {_gb(look.memory_total)}."),

@@ -10,6 +10,7 @@ from app.components.figures import Figure, figures
 from app.context import backend
 from app.errors import shown
 from app.identity import actor, refusal
+from backend.domain.capabilities import Feature
 from backend.domain.scaling import MOST_INSTANCES, Autoscaling, Scale
 from backend.domain.serving import Endpoint, EndpointStatus, Stage
 from backend.errors import PlatformError
@@ -18,7 +19,10 @@ REFRESH = "5s"
 
 
 def fleet_card(endpoint: Endpoint) -> None:
-    with theme.card("fleet", "Instances", stretch=True):
+    with theme.card("fleet", "Instances"):
+        if lacking := backend().scales.unsupported.get(Feature.SCALE):
+            st.caption(lacking)
+            return
         if endpoint.status is not EndpointStatus.IN_SERVICE:
             st.caption("Instances can be changed while the endpoint is in service.")
             return

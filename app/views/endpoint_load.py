@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import theme
+from app import theme, upkeep_queries
 from app.components.command_line import command_line
 from app.components.error_panel import error_panel
 from app.components.figures import Figure, figures
@@ -15,7 +15,9 @@ from app.context import backend
 from app.endpoint_numbers import milliseconds
 from app.errors import shown
 from app.identity import click_key, refusal
+from app.views.load_results import load_results
 from app.views.operation_answer import operation_answer
+from backend.domain.capabilities import Feature
 from backend.domain.loadtest import MAX_CONCURRENCY, MAX_SECONDS
 from backend.domain.serving import Endpoint, EndpointStatus, Stage
 from backend.errors import PlatformError
@@ -27,7 +29,10 @@ _PARAMETER = "loadtest"
 
 def load_card(endpoint: Endpoint) -> None:
     stage = endpoint.stage
-    with theme.card("loadtest", "Load test", stretch=True):
+    with theme.card("loadtest", "Load test"):
+        if lacking := backend().serving.unsupported.get(Feature.LOAD_TEST):
+            st.caption(lacking)
+            return
         st.caption(
             "Each connection sends its next request when the last one was answered."
             + (" Whoever else asks production meanwhile waits behind them." if stage is Stage.PROD else "")
@@ -55,6 +60,7 @@ def load_card(endpoint: Endpoint) -> None:
                 st.rerun()
         if followed:
             st.fragment(_live, run_every=REFRESH if running else None)(followed, running)
+        load_results(stage)
         command_line(f"python -m backend {' '.join(verb)}")
 
 
@@ -79,11 +85,19 @@ def _live(operation: str, running_when_drawn: bool) -> None:
             return
         if document is None:
             told = backend().operations.output(operation).strip().rpartition("\n")[2]
+            st.progress(_done(told))
             st.text(f"{told or 'Starting'}. You may leave this page.")
             return
         if running_when_drawn:
+            upkeep_queries.load_tests.clear()
             st.rerun(scope="app")
         _result(document)
+
+
+def _done(told: str) -> float:
+    """How much of the test is over, 0 to 1, by what it said last."""
+    said = re.match(r"(\d+) of (\d+) s:", told)
+    return min(1.0, int(said[1]) / int(said[2])) if said else 0.0
 
 
 def _result(document: dict[str, Any]) -> None:

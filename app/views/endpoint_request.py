@@ -9,7 +9,7 @@ from backend.domain.serving import TRITON_MODEL, Endpoint, EndpointStatus
 
 
 def request_card(endpoint: Endpoint) -> None:
-    with theme.card("request", "Ask it yourself", stretch=True):
+    with theme.card("request", "Ask it yourself"):
         if not endpoint.url and endpoint.status is EndpointStatus.IN_SERVICE:
             st.caption(
                 "SageMaker's InvokeEndpoint, signed with AWS credentials: float32 [N, 28, 28, 1], pixels 0 to 1, ink "

@@ -14,6 +14,7 @@ from app.context import backend
 from app.errors import shown
 from app.identity import actor, refusal
 from app.state import Key
+from app.views.example_sets import keep_control, sets_table
 from backend.domain.identity import Role
 from backend.domain.prediction import HardExample
 from backend.services.labelled_drawings import FILE_NAME, pack
@@ -32,6 +33,7 @@ def hard_examples_card() -> None:
                 st.badge(f"set {drawings.sha256[:8]} · {drawings.count}", color="gray", icon=":material/dataset:")
         _undo()
         if not examples:
+            sets_table()
             st.caption("A label that you click above keeps the drawing here, for training and as a test of promotions.")
             return
         wrong = sum(example.label != example.predicted for example in examples)
@@ -40,7 +42,7 @@ def hard_examples_card() -> None:
             "records which set it saw."
         )
         _gallery(examples[:SHOWN])
-        with st.container(horizontal=True, gap="small"):
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             st.download_button(
                 "Download all",
                 drawings.content,
@@ -48,9 +50,12 @@ def hard_examples_card() -> None:
                 icon=":material/download:",
                 help="An .npz of images, labels and what was predicted: `python -m backend hard-examples export FILE`.",
             )
+            names = {kept.sha256: kept.name for kept in queries.example_sets()}
+            keep_control(names.get(drawings.sha256, ""))
             st.page_link(navigation.LAUNCH.file, label="Train with them", icon=":material/rocket_launch:")
             if len(examples) > SHOWN:
                 st.caption(f"The newest {SHOWN} of {len(examples)} are shown.")
+        sets_table()
 
 
 def _gallery(examples: Sequence[HardExample]) -> None:
@@ -76,7 +81,7 @@ def _gallery(examples: Sequence[HardExample]) -> None:
 def _forget(example_id: str) -> None:
     with shown("Remove the drawing"):
         st.session_state[Key.FORGOTTEN] = backend().prediction.remove_example(example_id, actor=actor())
-        queries.hard_examples.clear()
+        queries.forget_examples()
 
 
 def _undo() -> None:
@@ -91,4 +96,4 @@ def _undo() -> None:
 def _keep_again() -> None:
     with shown("Keep the drawing again"):
         backend().prediction.keep_again(st.session_state.pop(Key.FORGOTTEN), actor=actor())
-        queries.hard_examples.clear()
+        queries.forget_examples()

@@ -10,8 +10,10 @@ from app import queries
 from app.context import backend
 from app.queries import Job
 from backend.domain.capabilities import Feature
+from backend.domain.example_sets import NOW
 from backend.domain.training import PRESETS, Value, hyperparameter, resolve
 from backend.domain.tuning import TuningJob
+from backend.services.labelled_drawings import SET
 
 
 def clone_source() -> Job | None:
@@ -53,6 +55,10 @@ def start_values(source: Job | None, preset: str) -> tuple[dict[str, Value], str
         return base, preset
     best = source.best_trial if isinstance(source, TuningJob) else None
     given = {**source.request.hyperparameters, **(best.hyperparameters if best else {})}
+    # A job names its drawings by their SHA-256; a person knows the set by its name.
+    known = {kept.sha256: kept.name for kept in queries.example_sets()}
+    if (digest := str(given.get(SET, ""))) in known:
+        given[SET] = known[digest]
     return {**base, **given}, f"{preset}_{source.name}"
 
 
@@ -62,6 +68,12 @@ def field_notes() -> dict[str, str]:
     if not count:
         return {"hard_examples": "There are none yet: correct drawings on Draw first."}
     return {"hard_examples": f"There {'is 1 drawing' if count == 1 else f'are {count} drawings'} now."}
+
+
+def field_choices() -> dict[str, dict[str, str]]:
+    """The sets of labelled drawings that a job may be given."""
+    sets = {kept.name: f"{kept.name} · {kept.n} · {kept.sha256[:8]}" for kept in queries.example_sets()}
+    return {SET: {NOW: f"as they are now · {len(queries.hard_examples())}", **sets}}
 
 
 def configuration_table(rows: Sequence[tuple[str, Value, str]]) -> None:

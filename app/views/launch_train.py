@@ -16,7 +16,15 @@ from app.estimates import training_estimate
 from app.identity import actor, click_key, refusal
 from app.queries import Job
 from app.views.launch_compute import compute_fields
-from app.views.launch_parts import configuration_table, field_notes, filled_in_from, preset_control, queue, start_values
+from app.views.launch_parts import (
+    configuration_table,
+    field_choices,
+    field_notes,
+    filled_in_from,
+    preset_control,
+    queue,
+    start_values,
+)
 from backend.domain.identity import Role
 from backend.domain.jobs import Compute
 from backend.domain.training import Value, resolve
@@ -30,7 +38,7 @@ def train_form(source: Job | None) -> None:
         base = resolve(preset, {})
         filled_in_from(source, preset)
         start, scope = start_values(source, preset)
-        values = hyperparameter_fields(start, scope, notes=field_notes())
+        values = hyperparameter_fields(start, scope, notes=field_notes(), offered=field_choices())
         name = st.text_input(
             "Name", key="launch_name", max_chars=63, placeholder="made from the preset and the time", help="Optional."
         ).strip()

@@ -16,7 +16,7 @@ from app.queries import Job
 from app.state import Key
 from app.tuning_figures import range_words
 from app.views.launch_compute import compute_fields
-from app.views.launch_parts import field_notes, filled_in_from, preset_control, start_values
+from app.views.launch_parts import field_choices, field_notes, filled_in_from, preset_control, start_values
 from app.views.launch_search import search_settings
 from app.views.launch_tune_summary import tune_summary
 from app.views.search_space import search_space
@@ -140,7 +140,7 @@ def _space(
 def _shared(start: dict[str, Value], scope: str, space: tuple[ParameterRange, ...], autotune: bool) -> dict[str, Value]:
     if not autotune:
         searched = {parameter.name: range_words(parameter) for parameter in space}
-        return hyperparameter_fields(start, scope, searched=searched, notes=field_notes())
+        return hyperparameter_fields(start, scope, searched=searched, notes=field_notes(), offered=field_choices())
     # The middle of an automatic range is asked for; label smoothing's begins at nothing whatever the preset has.
     ranges = automatic_space(start)
     return hyperparameter_fields(
@@ -148,6 +148,7 @@ def _shared(start: dict[str, Value], scope: str, space: tuple[ParameterRange, ..
         scope,
         searched={p.name: range_words(p) for p in ranges if p.name == "label_smoothing"},
         notes=field_notes(),
+        offered=field_choices(),
     )
 
 

@@ -16,7 +16,9 @@ from backend.domain.statistics import Verdict
 def evaluate(backend: Backend, options: Namespace) -> Answer:
     """One version gives its document, several a list of them."""
     versions = [
-        backend.evaluating.evaluate(number, actor=backend.actor, say=tell, data=options.data)
+        backend.evaluating.evaluate(
+            number, actor=backend.actor, say=tell, data=options.data, hard=options.hard_examples
+        )
         for number in options.version
     ]
     documents = [version_document(version) for version in versions]

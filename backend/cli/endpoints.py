@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from dataclasses import asdict
+from functools import partial
 
 from backend.bootstrap import Backend
 from backend.cli.documents import Answer, endpoint_document, load_document, table
@@ -82,12 +83,12 @@ def alarms(backend: Backend, options: Namespace) -> Answer:
 def load_test(backend: Backend, options: Namespace) -> Answer:
     """Exit code 1 when a request failed: a script then notices."""
     plan = LoadPlan(concurrency=options.concurrency, seconds=options.seconds)
-    result = backend.endpoints.load_test(Stage(options.stage), plan, actor=backend.actor, progress=_tell)
+    result = backend.endpoints.load_test(Stage(options.stage), plan, actor=backend.actor, progress=partial(_tell, plan))
     document = load_document(Stage(options.stage), plan, result)
     row = {name: document[name] for name in ("requests", "failed", "per_second", "p50_ms", "p99_ms")}
     lines = [table([row], ""), *(f"{count} x {kind}" for kind, count in result.failures.items())]
     return document, "\n".join(lines), 1 if result.failed else 0
 
 
-def _tell(seconds: float, requests: int, failed: int) -> None:
-    print(f"{seconds:.0f} s: {requests:,} requests, {failed:,} failed", file=sys.stderr, flush=True)
+def _tell(plan: LoadPlan, seconds: float, requests: int, failed: int) -> None:
+    print(f"{seconds:.0f} of {plan.seconds} s: {requests:,} requests, {failed:,} failed", file=sys.stderr, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from dataclasses import asdict
 
@@ -10,15 +11,23 @@ from backend.cli.documents import Answer, Document, served_document, table
 from backend.cli.serving import deployed
 from backend.domain.drift import told
 from backend.domain.serving import Stage
-from backend.errors import InvalidInputError
+from backend.errors import InvalidInputError, RefusedError
 from backend.services.exports import event_document
 from backend.services.guarding import Guarded
 
 
 def guard(backend: Backend, options: Namespace) -> Answer:
-    """Exit code 1 when a stage does not serve what it should: whoever runs this by the clock is told."""
+    """Exit code 1 when a stage does not serve what it should: whoever runs this by the clock is told.
+
+    Takes down first what has outlived its time, where no process of ours does that.
+    """
     if options.action != "look":
         return _put_right(backend, options)
+    try:
+        for endpoint in backend.expiry.take_down_due(actor=backend.actor):
+            print(f"{endpoint.name} is taken down: its time was over", file=sys.stderr)
+    except RefusedError as error:  # who only looks, or comes during a deployment, still sees how it stands
+        print(error.message, file=sys.stderr)
     looks = [backend.guard.look(stage) for stage in Stage if options.stage in (None, stage.value)]
     rows = [
         {

@@ -13,19 +13,25 @@ from backend.cli import (
     deployments,
     endpoints,
     guarding,
+    hard_examples,
     jobs,
     models,
     run_sync,
     runs,
+    samples,
     serving,
     tuning,
+    upkeep,
 )
+from backend.domain.example_sets import NOW
 from backend.domain.loadtest import MAX_CONCURRENCY, MAX_SECONDS
 from backend.domain.predictions import DataKind
+from backend.domain.samples import Difficulty
 from backend.domain.search_space import DEFAULT_SPACE
 from backend.domain.serving import Stage
 from backend.domain.statistics import MARGIN
 from backend.domain.tracking import RunState
+from backend.domain.traffic import Span
 from backend.domain.training import PRESETS
 from backend.domain.tuning import OBJECTIVES, Direction, Strategy
 from backend.services.run_sync import RUN_SECONDS
@@ -206,6 +212,9 @@ def _add_models(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser
         metavar="DATA",
         help="the SHA-256 of images that are kept, or what `train --dataset` takes",
     )
+    evaluate.add_argument(
+        "--hard-examples", action="append", default=[], metavar="SET", help="try it on this set too; may be repeated"
+    )
     evaluate.set_defaults(run=comparing.evaluate)
     compare = verbs.add_parser("compare", parents=[common], help="which of several versions is better than the first")
     compare.add_argument("base", type=int)
@@ -301,6 +310,9 @@ def _add_serving(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParse
         ("delete", endpoints.delete, "stop serving a stage"),
         ("scale", endpoints.scale, "show or change how many instances serve a stage"),
         ("alarms", endpoints.alarms, "make the alarms that take a bad version back"),
+        ("traffic", upkeep.traffic, "requests, times and answers of the past, and since when nobody asks"),
+        ("logs", upkeep.logs, "what a stage's server wrote"),
+        ("extend", upkeep.extend, "show or change until when staging serves"),
     ):
         action = actions.add_parser(name, parents=[common], help=what)
         action.add_argument("--stage", choices=_STAGES, required=True)
@@ -311,6 +323,15 @@ def _add_serving(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParse
             action.add_argument("--max", type=int, dest="maximum")
             action.add_argument("--per-minute", type=int, help="requests that an instance should get a minute")
             action.add_argument("--by-hand", action="store_true", help="no longer by load")
+        if name == "traffic":
+            spans = [span.value for span in Span]
+            action.add_argument("--span", choices=spans, default=Span.HOUR.value, help="how far back")
+        if name == "logs":
+            action.add_argument("--source", default="", help="whose; the server's without it")
+            action.add_argument("--bytes", type=int, default=16_000, help="the last so many")
+        if name == "extend":
+            action.add_argument("--hours", type=float, help="so much longer; from now on if it had no limit")
+            action.add_argument("--no-limit", action="store_true", help="until it is deleted")
 
     _add_delivery(verbs, common)
 
@@ -325,11 +346,35 @@ def _add_serving(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParse
     predict.add_argument("file", nargs="+", type=Path, help="any image, or an .npy of uint8 [28, 28]")
     predict.set_defaults(run=serving.predict)
 
-    actions = verbs.add_parser("hard-examples", help="corrected drawings").add_subparsers(required=True)
-    actions.add_parser("list", parents=[common]).set_defaults(run=serving.list_examples)
-    export = actions.add_parser("export", parents=[common])
+    _add_samples(verbs, common)
+    _add_hard_examples(verbs, common)
+
+
+def _add_samples(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
+    found = verbs.add_parser("samples", parents=[common], help="test images to try, by digit and difficulty")
+    found.add_argument("--digit", type=int, choices=range(10), metavar="DIGIT", help="0 to 9; all without it")
+    found.add_argument(
+        "--difficulty", choices=[one.value for one in Difficulty], help="as the versions that serve fared"
+    )
+    found.add_argument("--count", type=int, default=10, help="the first so many")
+    found.add_argument("--ask", action="store_true", help="ask every stage that serves, and say who is right")
+    found.set_defaults(run=samples.samples)
+
+
+def _add_hard_examples(verbs: _SubParsersAction[ArgumentParser], common: ArgumentParser) -> None:
+    actions = verbs.add_parser("hard-examples", help="corrected drawings, and sets of them").add_subparsers(
+        required=True
+    )
+    actions.add_parser("list", parents=[common]).set_defaults(run=hard_examples.list_examples)
+    export = actions.add_parser("export", parents=[common], help="write the file that a training would be handed")
     export.add_argument("file", type=Path)
-    export.set_defaults(run=serving.export_examples)
+    export.add_argument("--set", default=NOW, metavar="SET", help="a set by its name or SHA-256; those of now without")
+    export.set_defaults(run=hard_examples.export)
     remove = actions.add_parser("remove", parents=[common])
     remove.add_argument("id", help="as `hard-examples list` shows it")
-    remove.set_defaults(run=serving.remove_example)
+    remove.set_defaults(run=hard_examples.remove)
+    keep = actions.add_parser("keep", parents=[common], help="keep the drawings of now as a set that never changes")
+    keep.add_argument("name", help="small letters, digits, dots, hyphens; at most 40")
+    keep.add_argument("--comment", default="", help="why")
+    keep.set_defaults(run=hard_examples.keep)
+    actions.add_parser("sets", parents=[common], help="the sets there are").set_defaults(run=hard_examples.list_sets)

@@ -1,20 +1,17 @@
-"""quickstart, promote, rollback, predict, hard-examples, doctor, stop."""
+"""quickstart, promote, rollback, predict, doctor, stop."""
 
 from __future__ import annotations
 
-import io
 import time
 from argparse import Namespace
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-
-import numpy as np
 
 from backend.bootstrap import Backend
 from backend.cli.documents import (
     Answer,
     deployment_document,
-    example_document,
     served_document,
     steps_document,
     table,
@@ -27,8 +24,7 @@ from backend.domain.promotion import Deployment, DeploymentPlan
 from backend.domain.serving import Stage
 from backend.domain.tuning import StopMode, TuningJob
 from backend.errors import InvalidInputError, NotFoundError, StageBusyError, WrongStateError
-from backend.services import labelled_drawings
-from backend.services.prediction import Pixels, seen_from_file
+from backend.services.prediction import Pixels, seen_from_file, seen_from_npy
 
 _FILE_LIMIT_BYTES = 50_000_000
 _STOP_SECONDS = 30
@@ -109,27 +105,6 @@ def predict(backend: Backend, options: Namespace) -> Answer:
     return documents, table(rows, ""), 0
 
 
-def list_examples(backend: Backend, options: Namespace) -> Answer:
-    documents = [example_document(example) for example in backend.examples.list_examples()]
-    return documents, table(documents, "No hard examples yet: correct a label on the Draw page."), 0
-
-
-def remove_example(backend: Backend, options: Namespace) -> Answer:
-    document = example_document(backend.prediction.remove_example(options.id, actor=backend.actor))
-    return document, f"{document['id']} removed: it was kept as a {document['label']}", 0
-
-
-def export_examples(backend: Backend, options: Namespace) -> Answer:
-    """Write the file that a training would be handed now."""
-    drawings = labelled_drawings.pack(backend.examples.list_examples())
-    try:
-        options.file.write_bytes(drawings.content)
-    except OSError as error:
-        raise InvalidInputError(f"'{options.file}' cannot be written: {error.strerror}.") from error
-    document = {"file": str(options.file), "examples": drawings.count, "sha256": drawings.sha256}
-    return document, f"{drawings.count} examples to {options.file}", 0
-
-
 def doctor(backend: Backend, options: Namespace) -> Answer:
     checks = backend.doctor.examine()
     ok = all(check.ok for check in checks)
@@ -165,17 +140,17 @@ def deployed(backend: Backend, deployment: Deployment) -> Answer:
 
 
 def stop(backend: Backend, options: Namespace) -> Answer:
-    """Ask every unfinished job to stop, let operations and deployments end, suspend the endpoints.
+    """Ask every unfinished job of this machine to stop, let operations and deployments end, suspend the endpoints.
 
-    Waits 30 s at most and says what still runs then.
+    Waits 30 s at most and says what still runs then. What does not run on this machine goes on, and is said to.
     """
     deadline = time.monotonic() + _STOP_SECONDS
     # A tuning job goes first: it would launch the next trial in place of a stopped one.
-    searches = [job.name for job in backend.tuning.list_jobs() if job.status.can_stop]
+    searches = [job.name for job in _searches_here(backend) if job.status.can_stop]
     for name in searches:
         with suppress(WrongStateError):
             backend.searching.stop(name, StopMode.NOW, actor=backend.actor)
-    stopped = [job.name for job in backend.training.list_jobs() if job.status.can_stop]
+    stopped = [job.name for job in _trainings_here(backend) if job.status.can_stop]
     for name in stopped:
         with suppress(WrongStateError):  # it has just ended by itself
             backend.launching.stop(name, actor=backend.actor)
@@ -188,10 +163,32 @@ def stop(backend: Backend, options: Namespace) -> Answer:
     left = _unfinished(backend)
     stopped = [*searches, *stopped]
     operations = list(backend.operations.running())
-    text = f"{len(stopped)} jobs stopped, endpoints suspended"
+    elsewhere = _elsewhere(backend)
+    kinds = {"jobs": f"{len(stopped)} jobs stopped", "endpoints": "endpoints suspended"}
+    done = [words for kind, words in kinds.items() if kind not in elsewhere]
+    text = ", ".join(done) or "Nothing was left running on this machine"
     if still := [*left, *operations, *(f"the deployment to {stage}" for stage in busy)]:
         text += f"; still running: {', '.join(still)}"
-    return {"jobs": stopped, "left": left, "operations": operations, "busy": busy}, text, 1 if still else 0
+    text += "".join(f"\n{kind} were left as they are: {reason}" for kind, reason in elsewhere.items())
+    document = {"jobs": stopped, "left": left, "operations": operations, "busy": busy, "elsewhere": elsewhere}
+    return document, text, 1 if still else 0
+
+
+def _elsewhere(backend: Backend) -> dict[str, str]:
+    """What this machine does not run and so does not stop, each with the platform's reason."""
+    reasons = {
+        "jobs": backend.training.unsupported.get(Feature.END_WITH_MACHINE, ""),
+        "endpoints": backend.serving.unsupported.get(Feature.SUSPEND, ""),
+    }
+    return {kind: reason for kind, reason in reasons.items() if reason}
+
+
+def _trainings_here(backend: Backend) -> Sequence[TrainingJob]:
+    return [] if Feature.END_WITH_MACHINE in backend.training.unsupported else backend.training.list_jobs()
+
+
+def _searches_here(backend: Backend) -> Sequence[TuningJob]:
+    return [] if Feature.END_WITH_MACHINE in backend.tuning.unsupported else backend.tuning.list_jobs()
 
 
 def _suspended(backend: Backend, stage: Stage, deadline: float) -> bool:
@@ -213,7 +210,7 @@ def _suspended(backend: Backend, stage: Stage, deadline: float) -> bool:
 
 
 def _unfinished(backend: Backend) -> list[str]:
-    jobs: list[TrainingJob | TuningJob] = [*backend.training.list_jobs(), *backend.tuning.list_jobs()]
+    jobs: list[TrainingJob | TuningJob] = [*_trainings_here(backend), *_searches_here(backend)]
     return [job.name for job in jobs if not job.status.is_terminal]
 
 
@@ -227,12 +224,7 @@ def _read(path: Path) -> Pixels:
         raise NotFoundError(f"No file '{path}'.") from None
     except OSError as error:
         raise InvalidInputError(f"'{path}' cannot be read: {error.strerror}.") from error
-    if path.suffix != ".npy":
-        return seen_from_file(content)
     try:
-        pixels: Pixels = np.load(io.BytesIO(content), allow_pickle=False)
-    except ValueError as error:
-        raise InvalidInputError(f"'{path}' is not an .npy file: {error}.") from error
-    if pixels.dtype != np.uint8 or pixels.shape != (28, 28):
-        raise InvalidInputError(f"'{path}' holds {pixels.dtype} {list(pixels.shape)}; expected uint8 [28, 28].")
-    return pixels
+        return seen_from_npy(content) if path.suffix == ".npy" else seen_from_file(content)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"'{path}': {error.message}", hint=error.hint) from error

@@ -1,8 +1,9 @@
 """What an exported model says of every image, and how fast it is: run in a process of its own, on a file of anybody's.
 
-`python -m backend.digits.assess --onnx FILE --out FOLDER (--dataset NAME | --test FILE) [--hard FILE]`
-writes for each data set `<kind>.npz` (name, images uint8 [n, 28, 28], labels uint8 [n], probabilities float32 [n, 10])
-and `performance.json`. When it cannot, it writes why into `failure`: exit code 2 for the data, 1 for the model.
+`python -m backend.digits.assess --onnx FILE --out FOLDER (--dataset NAME | --test FILE) [--hard FILE ...]`
+writes for each data set `<kind>.npz` (name, images uint8 [n, 28, 28], labels uint8 [n], probabilities float32 [n, 10];
+of the sets of labelled drawings `hard_examples-<place>.npz`), and `performance.json`. When it cannot, it says why in
+`failure`: exit code 2 for the data, 1 for the model.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import dataclasses
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +24,14 @@ from .evaluate import predict
 from .failures import TrainerError
 
 Pixels = npt.NDArray[np.uint8]
+Images = tuple[str, Pixels, Pixels]
+"""A data set: its name, images uint8 [n, 28, 28] and labels uint8 [n]."""
 
 
-def assess(onnx_file: Path, out: Path, *, test: tuple[str, Pixels, Pixels], hard: tuple[Pixels, Pixels] | None) -> None:
+def assess(onnx_file: Path, out: Path, *, test: Images, hard: Sequence[Images]) -> None:
     """Try the file on the `test` images (with their data set's name), on the held-out drawings, and on `hard`."""
     sets = {"test": test, "freehand": ("freehand", *freehand.held_out())}
-    if hard is not None:
-        sets["hard_examples"] = ("hard-examples", *hard)
+    sets |= {f"hard_examples-{place}": one for place, one in enumerate(hard)}
     for kind, (name, images, labels) in sets.items():
         print(f"Trying it on {len(images):,} images of {name}", flush=True)
         np.savez(
@@ -54,7 +57,7 @@ def precision_of(onnx_file: Path) -> str:
     return "fp16" if any(tensor.data_type == half for tensor in graph.initializer) else "fp32"
 
 
-def _images(path: Path) -> tuple[str, Pixels, Pixels]:
+def _images(path: Path) -> Images:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as members:
         return str(members["name"]), members["images"], members["labels"]
 
@@ -66,11 +69,13 @@ def main() -> int:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--dataset", help="its test part, as a training would cut it")
     source.add_argument("--test", type=Path, help=".npz with name, images and labels")
-    parser.add_argument("--hard", type=Path, help="the same, of labelled drawings")
+    parser.add_argument(
+        "--hard", type=Path, action="append", default=[], help="the same, of a set of labelled drawings"
+    )
     given: Any = parser.parse_args()
     try:
         test = _images(given.test) if given.test else _test_part(given.dataset)
-        hard = _images(given.hard)[1:] if given.hard else None
+        hard = [_images(path) for path in given.hard]
     except (TrainerError, OSError) as error:
         (given.out / "failure").write_text(str(error), encoding="utf-8")
         return 2
@@ -82,7 +87,7 @@ def main() -> int:
     return 0
 
 
-def _test_part(name: str) -> tuple[str, Pixels, Pixels]:
+def _test_part(name: str) -> Images:
     data = dataset.load(name, notify=lambda text: print(text, flush=True))
     return data.name, data.test_images, data.test_labels
 

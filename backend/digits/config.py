@@ -82,6 +82,9 @@ PARAMETERS: Final[dict[str, Parameter]] = {
     "dataset": Parameter(kind="text", help="auto, mnist, digits8x8, a file, a folder or an s3:// address"),
     "freehand": Parameter(kind="float", low=0.0, high=0.5, help="share of made-up drawings in a batch"),
     "hard_examples": Parameter(kind="float", low=0.0, high=0.5, help="share of labelled drawings in a batch"),
+    "hard_examples_set": Parameter(
+        kind="text", pattern=r"[a-z0-9][a-z0-9._-]{0,63}", help="now, or the name or SHA-256 of a set of drawings"
+    ),
     "limit": Parameter(kind="integer", low=0, high=10_000_000, help="first so many training images; 0 is all"),
     "validation_size": Parameter(
         kind="integer", low=10, high=1_000_000, help="images held out, at most a tenth of the training images"
@@ -118,6 +121,7 @@ class TrainConfig:
     dataset: str = "auto"
     freehand: float = 0.0
     hard_examples: float = 0.0
+    hard_examples_set: str = "now"
     limit: int = 0
     validation_size: int = 5_000
     checkpoint_minutes: float = 5.0

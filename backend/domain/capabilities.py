@@ -22,6 +22,8 @@ class Feature(Enum):
     GIVE_UP_EARLY = "give a search up when its first trials all fail"
     PARTIAL_GRID = "try only some combinations of a grid"
     SUSPEND = "stop what serves and keep it wanted"
+    END_WITH_MACHINE = "have its jobs stopped together with this machine"
+    TAKE_DOWN = "take a stage down by itself when its time is over"
     SCALE = "change how many instances serve"
     ALARMS = "watch a new version with alarms"
     LOAD_TEST = "load test an endpoint"

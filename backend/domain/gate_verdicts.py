@@ -124,8 +124,10 @@ def not_worse(gate: Gate, pair: Pair, incumbent: ModelVersion, images: str) -> G
     )
 
 
-def hard_examples(gate: Gate, right: int, right_before: int, n: int, incumbent: ModelVersion) -> GateResult:
-    """How many of the `n` corrected drawings the version and the incumbent read right."""
+def hard_examples(
+    gate: Gate, right: int, right_before: int, n: int, incumbent: ModelVersion, called: str
+) -> GateResult:
+    """How many of the `n` corrected drawings, the set `called` so, the version and the incumbent read right."""
     tolerance = gate.limits["tolerance"]
     lost = (right_before - right) / n
     kept = lost <= tolerance
@@ -134,7 +136,7 @@ def hard_examples(gate: Gate, right: int, right_before: int, n: int, incumbent: 
         status=GateStatus.PASSED if kept else GateStatus.FAILED,
         observed=round(-lost, 4),
         threshold=threshold(gate),
-        reason=f"It reads {right} of {n} corrected drawings right, v{incumbent.version} {right_before}; "
+        reason=f"It reads {right} of {n} corrected drawings ({called}) right, v{incumbent.version} {right_before}; "
         f"at most {100 * tolerance:.3g} points may be lost.",
         hint="" if kept else "Train with hard_examples, or look on the Compare page at the drawings that it breaks.",
     )

@@ -61,10 +61,14 @@ ASK_STAGING: Final = frozenset({GateName.STAGING_FIRST, GateName.LATENCY, GateNa
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """One gate of a stage as it is declared: exactly the limits of `LIMITS`, each within its bounds."""
+    """One gate of a stage as it is declared: exactly the limits of `LIMITS`, each within its bounds.
+
+    `examples` names the set of labelled drawings that `hard_examples` asks about; empty for those there are now.
+    """
 
     name: GateName
     limits: Mapping[str, float] = field(default_factory=dict)
+    examples: str = ""
 
 
 class GateStatus(Enum):

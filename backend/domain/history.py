@@ -9,11 +9,12 @@ from typing import Final
 
 from backend.domain.audit import AuditEvent
 from backend.domain.drift import DRIFTED
+from backend.domain.lifetimes import EXPIRED
 from backend.domain.promotion import Deployment, Outcome
 from backend.domain.serving import ServedModel
 
-DELETED: Final = "delete"
-"""The action of the audit event that ends what a stage serves without a deployment."""
+DELETED: Final = ("delete", EXPIRED)
+"""The actions of the audit events that end what a stage serves without a deployment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ def eras(history: Sequence[Deployment], deletions: Sequence[AuditEvent], standin
     changes += [
         Era(since=event.at, model=None, by=event.actor)
         for event in deletions
-        if event.action == DELETED and event.outcome == "done"
+        if event.action in DELETED and event.outcome == "done"
     ]
     found: list[Era] = []
     for change in sorted(changes, key=lambda era: era.since):

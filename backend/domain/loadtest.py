@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import ceil
-from typing import Final
+from typing import Any, Final
 
+from backend.domain.audit import AuditEvent
 from backend.errors import InvalidInputError
 
 MAX_CONCURRENCY: Final = 64
 MAX_SECONDS: Final = 30
+LOAD_TEST: Final = "loadtest"
+"""The action of the audit event that keeps a test's result."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +84,57 @@ def summarise(shots: Sequence[Shot]) -> LoadResult:
         p50_ms=quantile(latencies, 0.5),
         p99_ms=quantile(latencies, 0.99),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptTest:
+    """A load test of the past: when it ended, who ran it, what was asked and what was found."""
+
+    at: datetime
+    by: str
+    plan: LoadPlan
+    requests: int
+    failed: int
+    versions: tuple[int, ...]
+    per_second: float
+    p50_ms: float | None
+    p99_ms: float | None
+
+
+def summary(plan: LoadPlan, result: LoadResult) -> dict[str, Any]:
+    """What the audit keeps of a test."""
+    return {
+        "concurrency": plan.concurrency,
+        "seconds": plan.seconds,
+        "requests": result.requests,
+        "failed": result.failed,
+        "versions": list(result.versions),
+        "per_second": round(result.per_second, 1),
+        "p50_ms": None if result.p50_ms is None else round(result.p50_ms, 3),
+        "p99_ms": None if result.p99_ms is None else round(result.p99_ms, 3),
+    }
+
+
+def kept(events: Sequence[AuditEvent]) -> Sequence[KeptTest]:
+    """The tests among the events that ended with a result, in the events' order.
+
+    Those of before results were kept, which have no rate, are passed over.
+    """
+    return [
+        KeptTest(
+            at=event.at,
+            by=event.actor,
+            plan=LoadPlan(concurrency=event.after["concurrency"], seconds=event.after["seconds"]),
+            requests=event.after["requests"],
+            failed=event.after["failed"],
+            versions=tuple(event.after["versions"]),
+            per_second=event.after["per_second"],
+            p50_ms=event.after["p50_ms"],
+            p99_ms=event.after["p99_ms"],
+        )
+        for event in events
+        if event.action == LOAD_TEST and event.outcome == "done" and "per_second" in event.after
+    ]
 
 
 def quantile(ordered: Sequence[float], share: float) -> float | None:

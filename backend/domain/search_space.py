@@ -19,6 +19,7 @@ NOT_TUNED: Final = (
     "dataset",
     "limit",
     "validation_size",
+    "hard_examples_set",
     "checkpoint_minutes",
     "export",
     "serving_instance",

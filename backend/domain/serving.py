@@ -86,7 +86,7 @@ class EndpointMetrics:
     in neither: Triton counts them nowhere. The quantiles are of the last minute, on the server, without the network;
     None when nothing was asked in it. `queue_ms` and `compute_ms` are means per request since the version was loaded,
     None before the first. `cpu` (0 to 1) and the memory, in bytes, are of the whole machine; None until the server,
-    which looks every two seconds, has looked.
+    which looks every two seconds, has looked. `told_by` counted, and `remark` is what must be known about its counting.
     """
 
     at: datetime
@@ -102,6 +102,8 @@ class EndpointMetrics:
     cpu: float | None
     memory_used: int | None
     memory_total: int | None
+    told_by: str = "Triton"
+    remark: str = "The supervisor's own checks are among them; a request that Triton refused is counted nowhere."
 
 
 def requests_per_second(before: EndpointMetrics, after: EndpointMetrics) -> float | None:

@@ -185,7 +185,14 @@ HYPERPARAMETERS: Final[tuple[Hyperparameter, ...]] = (
         kind="float",
         low=0.0,
         high=0.5,
-        help="Share of each batch that is drawings corrected on Draw; the job keeps a copy of those there are now.",
+        help="Share of each batch that is drawings corrected on Draw; the job keeps its copy of them.",
+    ),
+    Hyperparameter(
+        name="hard_examples_set",
+        label="Labelled drawings",
+        kind="text",
+        pattern=r"[a-z0-9][a-z0-9._-]{0,63}",
+        help="now (those there are at the launch), or a set of them by its name or SHA-256.",
     ),
     Hyperparameter(
         name="limit",
@@ -247,6 +254,7 @@ _COMMON: Final[Mapping[str, Value]] = {
     "dataset": "auto",
     "freehand": 0.0,
     "hard_examples": 0.0,
+    "hard_examples_set": "now",
     "limit": 0,
     "validation_size": 5000,
     "checkpoint_minutes": 5.0,

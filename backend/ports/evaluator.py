@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -23,9 +23,10 @@ class ArchiveEvaluator(Protocol):
         ...
 
     def run(
-        self, archive: Path, *, sha256: str, test: str | LabelledImages, hard: LabelledImages | None, say: Say
+        self, archive: Path, *, sha256: str, test: str | LabelledImages, hard: Sequence[LabelledImages], say: Say
     ) -> Measurement:
-        """Run it over the test images, the held-out drawings and, when there are any, the `hard` examples.
+        """Run it over the test images, the held-out drawings and, the `hard` examples, of which there may be
+        several sets or none.
 
         `test` are the images themselves, or a data set as `train --dataset` takes it, of which the test part is tried.
         Takes some seconds. Raises `ArchiveRejectedError` for an archive that cannot be run or has other bytes than

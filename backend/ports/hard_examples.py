@@ -10,7 +10,8 @@ from backend.domain.prediction import HardExample
 
 class HardExamples(Protocol):
     def add(self, example: HardExample) -> None:
-        """Keep the example; adding the same id again changes nothing."""
+        """Keep the example. A picture is kept once: the same label again changes nothing, another label takes the place
+        of the first."""
         ...
 
     def remove(self, example_id: str) -> HardExample:

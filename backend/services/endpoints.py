@@ -6,11 +6,14 @@ from typing import Final
 
 from backend.domain.capabilities import Feature, require
 from backend.domain.identity import Actor, Role
-from backend.domain.loadtest import LoadPlan, LoadResult, summarise
+from backend.domain.loadtest import LOAD_TEST, LoadPlan, LoadResult, summarise, summary
+from backend.domain.prediction_mix import Tally
 from backend.domain.serving import Endpoint, EndpointStatus, Stage
 from backend.errors import EndpointUnavailableError
+from backend.ports.clock import Clock
 from backend.ports.load import LoadGenerator, Progress
 from backend.ports.serving import ServingPlatform
+from backend.ports.upkeep import Tallies
 from backend.services.auditing import Auditor
 from backend.services.promotion import Promotion
 
@@ -19,31 +22,34 @@ LOADING_ROLE: Final = Role.OPERATOR
 
 
 class Endpoints:
-    def __init__(self, serving: ServingPlatform, load: LoadGenerator, auditor: Auditor) -> None:
+    def __init__(
+        self, serving: ServingPlatform, load: LoadGenerator, tallies: Tallies, auditor: Auditor, clock: Clock
+    ) -> None:
         self._serving = serving
+        self._tallies = tallies
+        self._clock = clock
         self._load = load
         self._auditor = auditor
 
     def load_test(self, stage: Stage, plan: LoadPlan, *, actor: Actor, progress: Progress) -> LoadResult:
         """Ask the stage as hard as `plan` says and return what was found; lasts as long as the plan.
 
+        The result is kept as the audit event of the test (`domain.loadtest.kept` reads it), and its failures count as
+        failed requests of our clients; its answers are of known digits, and count in no mix.
         Raises `PermissionDeniedError` below operator and `EndpointUnavailableError` when the stage does not serve.
         """
         actor.require(LOADING_ROLE, "run a load test")
         require(Feature.LOAD_TEST, self._serving.unsupported)
-        with self._auditor.audited(actor, "loadtest", f"stage {stage.value}") as effect:
+        with self._auditor.audited(actor, LOAD_TEST, f"stage {stage.value}") as effect:
             endpoint = self._serving.describe(stage)
             if endpoint.status is not EndpointStatus.IN_SERVICE:
                 raise EndpointUnavailableError(
                     f"'{stage.value}' cannot be load tested: it is {endpoint.status.value}. {endpoint.detail}".strip()
                 )
             result = summarise(self._load.closed_loop(endpoint.url, plan, progress))
-            effect.after = {
-                "concurrency": plan.concurrency,
-                "seconds": plan.seconds,
-                "requests": result.requests,
-                "failed": result.failed,
-            }
+            effect.after = summary(plan, result)
+            if result.failed:
+                self._tallies.add(stage, Tally(at=self._clock(), version=0, failed=result.failed))
             return result
 
     def restart(self, stage: Stage, *, actor: Actor) -> None:

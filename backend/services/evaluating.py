@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -12,21 +12,21 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.domain.evaluation import Evaluation, FreehandEvaluation
+from backend.domain.example_sets import NOW
 from backend.domain.identity import Actor, Role
 from backend.domain.predictions import CLASSES, DataKind, LabelledImages, Measurement, Predictions, Tried
 from backend.domain.registry import ModelVersion
 from backend.domain.serving import Stage
-from backend.errors import NotFoundError
+from backend.errors import InvalidInputError, NotFoundError
 from backend.ports.clock import Clock
 from backend.ports.evaluations import EvaluationStore
 from backend.ports.evaluator import ArchiveEvaluator, Say
-from backend.ports.hard_examples import HardExamples
 from backend.ports.operations import Operations
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
 from backend.ports.training import TrainingPlatform
-from backend.services import labelled_drawings
 from backend.services.auditing import Auditor
+from backend.services.example_sets import ExampleSetService
 
 EVALUATING_ROLE: Final = Role.OPERATOR
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -41,7 +41,8 @@ class Evaluating:
         registry: ModelRegistry,
         training: TrainingPlatform,
         serving: ServingPlatform,
-        examples: HardExamples,
+        sets: ExampleSetService,
+        asked_by_gates: Callable[[], Sequence[str]],
         evaluator: ArchiveEvaluator,
         evaluations: EvaluationStore,
         operations: Operations,
@@ -51,21 +52,24 @@ class Evaluating:
         self._registry = registry
         self._training = training
         self._serving = serving
-        self._examples = examples
+        self._sets = sets
+        self._asked_by_gates = asked_by_gates
         self._evaluator = evaluator
         self._evaluations = evaluations
         self._operations = operations
         self._auditor = auditor
         self._clock = clock
 
-    def evaluate(self, number: int, *, actor: Actor, say: Say, data: str = "") -> ModelVersion:
+    def evaluate(
+        self, number: int, *, actor: Actor, say: Say, data: str = "", hard: Sequence[str] = ()
+    ) -> ModelVersion:
         """Run the version's archive, keep what it said of every image, and return the version with what was measured.
 
         `data` names the test images: the SHA-256 of images that are kept, or a data set as `train --dataset` takes it.
         Without it they are those that the version was trained to be tested on; for an archive made elsewhere those
-        that prod's version was run on. The held-out drawings and the labelled drawings of now are tried every time.
-        Takes some seconds: for processes of their own. Raises `PermissionDeniedError` below operator, `NotFoundError`,
-        and as `ArchiveEvaluator.run`.
+        that prod's version was run on. The held-out drawings, the labelled drawings of now and the sets of them that
+        gates name are tried every time; `hard` names more sets. Takes some seconds: for processes of their own. Raises
+        `PermissionDeniedError` below operator, `NotFoundError`, and as `ArchiveEvaluator.run`.
         """
         actor.require(EVALUATING_ROLE, "evaluate a model version")
         version = self._registry.get(number)
@@ -76,7 +80,7 @@ class Evaluating:
                 self._registry.fetch_archive(version),
                 sha256=version.sha256,
                 test=self._test_data(version, data),
-                hard=self._labelled(),
+                hard=self._labelled(hard),
                 say=say,
             )
             evaluation = self._keep(version, measured, self._clock())
@@ -125,13 +129,15 @@ class Evaluating:
         except NotFoundError:
             return None
 
-    def _labelled(self) -> LabelledImages | None:
-        drawings = labelled_drawings.pack(self._examples.list_examples())
-        if not drawings.count:
-            return None
-        with np.load(io.BytesIO(drawings.content), allow_pickle=False) as members:
-            images, labels = members["images"].tobytes(), members["labels"].tobytes()
-        return LabelledImages(name="hard-examples", images=images, labels=labels)
+    def _labelled(self, asked: Sequence[str]) -> Sequence[LabelledImages]:
+        """Those of now, those that gates name and those `asked` for, each once; what gates name may be missing."""
+        found = [self._sets.drawings(one) for one in (NOW, *asked)]
+        with suppress(InvalidInputError):  # gates that nobody can read stop promotions, and are told there
+            for one in self._asked_by_gates():
+                with suppress(NotFoundError):
+                    found.append(self._sets.drawings(one))
+        unique = {drawings.sha256: (name, drawings) for name, drawings in reversed(found) if drawings.count}
+        return [drawings.images(name) for name, drawings in unique.values()]
 
     def _keep(self, version: ModelVersion, measured: Measurement, now: datetime) -> Evaluation:
         """Store images and predictions; returns the metrics of the test set and of the drawings."""

@@ -63,7 +63,7 @@ class EvidenceService:
 
     def eras(self, stage: Stage) -> Sequence[Era]:
         """What the stage stood for, oldest first; empty when nothing was ever deployed to it."""
-        deletions = self._audit.list_events(AuditFilter(actions=(DELETED,), subject=f"stage {stage.value}"), limit=_ALL)
+        deletions = self._audit.list_events(AuditFilter(actions=DELETED, subject=f"stage {stage.value}"), limit=_ALL)
         return eras(self._promotion.history(stage), deletions, self._serving.describe(stage).wanted)
 
     def at(self, stage: Stage, moment: datetime) -> tuple[Era | None, Sequence[Drifted]]:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from backend.domain import gate_verdicts as verdicts
+from backend.domain.example_sets import NOW
 from backend.domain.gates import Gate, GateName, GateResult
 from backend.domain.predictions import DataKind, Predictions, flips
 from backend.domain.promotion import DeploymentPlan
 from backend.domain.registry import ModelVersion
+from backend.errors import NotFoundError
 from backend.ports.evaluations import EvaluationStore
-from backend.ports.hard_examples import HardExamples
-from backend.services import labelled_drawings
+from backend.services.example_sets import ExampleSetService
 
 _KINDS = {GateName.NOT_WORSE: DataKind.TEST, GateName.FREEHAND: DataKind.FREEHAND}
 _CALLED = {DataKind.TEST: "test images", DataKind.FREEHAND: "drawings", DataKind.HARD_EXAMPLES: "corrected drawings"}
 
 
 class Comparisons:
-    def __init__(self, plan: DeploymentPlan, evaluations: EvaluationStore, examples: HardExamples) -> None:
+    def __init__(self, plan: DeploymentPlan, evaluations: EvaluationStore, sets: ExampleSetService) -> None:
         self._plan = plan
         self._evaluations = evaluations
-        self._examples = examples
+        self._sets = sets
 
     def said(self, gate: Gate) -> GateResult:
         """What `gate`, one of the four that compare, says; not applicable where there is nothing to compare with."""
@@ -48,21 +49,26 @@ class Comparisons:
         return verdicts.not_worse(gate, flips(mine, theirs).pair, incumbent, _CALLED[mine.kind])
 
     def _hard_examples(self, gate: Gate, incumbent: ModelVersion) -> GateResult:
-        """On the corrected drawings as they are now: with one more than when they were tried, they are others."""
-        drawings = labelled_drawings.pack(self._examples.list_examples())
+        """On the set that the gate names; else on the corrected drawings as they are now: with one more than when they
+        were tried, they are others."""
+        try:
+            name, drawings = self._sets.drawings(gate.examples or NOW)
+        except NotFoundError as error:
+            return verdicts.missing(gate, f"The gate names a set that is not there. {error.message}", hint=error.hint)
         if not drawings.count:
             return verdicts.not_applicable(gate, "No drawing was corrected yet: there is nothing to compare on.")
         found = self._both(gate, incumbent, DataKind.HARD_EXAMPLES, drawings.sha256)
         if isinstance(found, GateResult):
             return found
         mine, theirs = found
-        return verdicts.hard_examples(gate, mine.right, theirs.right, mine.n, incumbent)
+        called = f"set {name if gate.examples else 'of now'}, {drawings.sha256[:12]}"
+        return verdicts.hard_examples(gate, mine.right, theirs.right, mine.n, incumbent, called)
 
     def _both(
         self, gate: Gate, incumbent: ModelVersion, kind: DataKind, data_sha256: str
     ) -> tuple[Predictions, Predictions] | GateResult:
         """What both said of the same images: those named, or the newest that the incumbent was tried on."""
-        version, data = self._plan.version, _CALLED[kind] + (" there are now" if data_sha256 else "")
+        version, data = self._plan.version, _CALLED[kind] + (f" {data_sha256[:12]}" if data_sha256 else "")
         theirs = self._evaluations.predictions(incumbent.sha256, kind, data_sha256)
         mine = self._evaluations.predictions(version.sha256, kind, theirs.data_sha256 if theirs else data_sha256)
         lacking = [who.version for who, what in ((version, mine), (incumbent, theirs)) if what is None]

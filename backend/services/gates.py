@@ -12,13 +12,13 @@ from backend.domain.gates import Gate, GateName, GateResult, StagingLook
 from backend.domain.predictions import DataKind
 from backend.domain.promotion import DeploymentPlan
 from backend.domain.serving import ServedModel, Stage
-from backend.errors import NotFoundError
+from backend.errors import NotFoundError, StoreError
 from backend.ports.clock import Clock
 from backend.ports.deployments import DeploymentStore
 from backend.ports.evaluations import EvaluationStore
-from backend.ports.hard_examples import HardExamples
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
+from backend.services.example_sets import ExampleSetService
 from backend.services.gate_comparisons import Comparisons
 from backend.services.staging_look import look_at_staging
 
@@ -39,7 +39,7 @@ class Gates:
         serving: ServingPlatform,
         deployments: DeploymentStore,
         evaluations: EvaluationStore,
-        examples: HardExamples,
+        sets: ExampleSetService,
         clock: Clock,
         recall: Recall = lambda _: None,
     ) -> None:
@@ -48,13 +48,17 @@ class Gates:
         self._serving = serving
         self._deployments = deployments
         self._evaluations = evaluations
-        self._examples = examples
+        self._sets = sets
         self._clock = clock
         self._recall = recall
 
     def declared(self, stage: Stage) -> Sequence[Gate]:
         """The stage's gates in their order. Raises `InvalidInputError` that names the line of a malformed file."""
         return self._declared()[stage]
+
+    def example_sets(self) -> Sequence[str]:
+        """The sets of labelled drawings that gates name. Raises as `declared`."""
+        return sorted({gate.examples for gates in self._declared().values() for gate in gates if gate.examples})
 
     def look(self, target: ServedModel) -> StagingLook:
         """Ask staging about known digits now; takes a second."""
@@ -78,7 +82,7 @@ class _Asking:
         self._gates = gates
         self._plan = plan
         self._look_at = look
-        self._comparisons = Comparisons(plan, gates._evaluations, gates._examples)
+        self._comparisons = Comparisons(plan, gates._evaluations, gates._sets)
 
     def said(self, gate: Gate) -> GateResult:
         version, target = self._plan.version, self._plan.target
@@ -107,7 +111,7 @@ class _Asking:
         try:
             with self._gates._registry.fetch_archive(version).open("rb") as archive:
                 return verdicts.digest(version, hashlib.file_digest(archive, "sha256").hexdigest())
-        except (NotFoundError, OSError) as error:
+        except (NotFoundError, StoreError, OSError) as error:
             return verdicts.unreadable(version, str(error))
 
     def _recall(self) -> Sequence[float] | None:

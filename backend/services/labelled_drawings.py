@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from backend.domain.prediction import HardExample
+from backend.domain.predictions import LabelledImages
 from backend.domain.training import Value
-from backend.errors import RefusedError, StoreError
-from backend.ports.hard_examples import HardExamples
+from backend.errors import StoreError
 from backend.ports.training import Channel
 
 FILE_NAME: Final = "hard-examples.npz"
 CHANNEL: Final = "hard_examples"
 """The input channel; the hyperparameter of that name is the drawings' share of each batch."""
+SET: Final = "hard_examples_set"
+"""The hyperparameter that says which drawings: those of now or a set; a job has the SHA-256 of what it was given."""
 _PIXELS: Final = 28 * 28
 
 
@@ -32,6 +34,11 @@ class LabelledDrawings:
     content: bytes
     count: int
     sha256: str
+
+    def images(self, name: str) -> LabelledImages:
+        """As the data set `name` that a version is tried on; raises `InvalidInputError` when there are none."""
+        with np.load(io.BytesIO(self.content), allow_pickle=False) as members:
+            return LabelledImages(name=name, images=members["images"].tobytes(), labels=members["labels"].tobytes())
 
 
 def pack(examples: Sequence[HardExample]) -> LabelledDrawings:
@@ -55,22 +62,6 @@ def pack(examples: Sequence[HardExample]) -> LabelledDrawings:
     return LabelledDrawings(content=content.getvalue(), count=len(kept), sha256=digest)
 
 
-def wanted(share: Value | None, examples: HardExamples) -> LabelledDrawings | None:
-    """The drawings as they are now for a job with this `share` of them; None when it wants none.
-
-    Raises `RefusedError` when no drawing was labelled yet.
-    """
-    if not share:
-        return None
-    drawings = pack(examples.list_examples())
-    if not drawings.count:
-        raise RefusedError(
-            f"hard_examples is {share}, and no drawing has been labelled yet.",
-            hint="Correct drawings on the Draw page first, or set hard_examples to 0.",
-        )
-    return drawings
-
-
 def channels(drawings: LabelledDrawings | None) -> dict[str, Channel]:
     """How a platform gets them."""
     return {CHANNEL: {FILE_NAME: drawings.content}} if drawings else {}
@@ -79,3 +70,8 @@ def channels(drawings: LabelledDrawings | None) -> dict[str, Channel]:
 def told(drawings: LabelledDrawings | None) -> dict[str, Any]:
     """How an audit event names them."""
     return {CHANNEL: {"n": drawings.count, "sha256": drawings.sha256}} if drawings else {}
+
+
+def named(values: Mapping[str, Value], drawings: LabelledDrawings | None) -> dict[str, Value]:
+    """The hyperparameters of a job that is given these drawings: they name them by their SHA-256."""
+    return {**values, SET: drawings.sha256} if drawings else dict(values)

@@ -15,19 +15,19 @@ from backend.domain.jobs import Compute, TrainingJob, TrainingRequest
 from backend.domain.training import NAMED_DATASETS, Value, resolve
 from backend.errors import InvalidInputError
 from backend.ports.clock import Clock
-from backend.ports.hard_examples import HardExamples
 from backend.ports.training import TrainingPlatform
 from backend.services import labelled_drawings
 from backend.services.auditing import Auditor
+from backend.services.example_sets import ExampleSetService
 
 _RESUMED: Final = re.compile(r"-r[0-9]+$")
 LONGEST_NAME: Final = 63
 
 
 class Launching:
-    def __init__(self, training: TrainingPlatform, examples: HardExamples, auditor: Auditor, clock: Clock) -> None:
+    def __init__(self, training: TrainingPlatform, sets: ExampleSetService, auditor: Auditor, clock: Clock) -> None:
         self._training = training
-        self._examples = examples
+        self._sets = sets
         self._auditor = auditor
         self._clock = clock
 
@@ -44,8 +44,9 @@ class Launching:
         """Validate and submit; an empty `name` is made from the preset and the time, an empty `key` is a new request.
 
         A data set may be named by a path: it is taken from where the caller is, and must exist. With a share of
-        `hard_examples` the job gets a copy of the labelled drawings as they are now. Raises `InvalidInputError` for a
-        bad value, `PermissionDeniedError` below operator, and `RefusedError` when no drawing was labelled yet.
+        `hard_examples` the job gets a copy of the set that `hard_examples_set` names, and records its SHA-256 as that
+        hyperparameter. Raises `InvalidInputError` for a bad value, `PermissionDeniedError` below operator,
+        `NotFoundError` for an unknown set, and `RefusedError` when no drawing was labelled yet.
         """
         actor.require(Role.OPERATOR, "launch a training job")
         name = name or f"{preset}-{self._clock():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
@@ -59,7 +60,10 @@ class Launching:
         )
         with self._auditor.audited(actor, "train", f"job {request.name}") as effect:
             effect.after = {"preset": preset, "hyperparameters": dict(request.hyperparameters)}
-            drawings = labelled_drawings.wanted(request.hyperparameters[labelled_drawings.CHANNEL], self._examples)
+            values = request.hyperparameters
+            share, asked = values[labelled_drawings.CHANNEL], str(values[labelled_drawings.SET])
+            drawings = self._sets.for_training(share, asked, actor=actor)
+            request = replace(request, hyperparameters=labelled_drawings.named(values, drawings))
             effect.after = {**effect.after, **labelled_drawings.told(drawings)}
             job = self._training.submit(request, labelled_drawings.channels(drawings))
             effect.subject = f"job {job.name}"

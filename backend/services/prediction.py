@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextvars
 import hashlib
+import io
 import json
-from collections.abc import Sequence
+import queue
+import threading
+import tokenize
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -16,19 +21,23 @@ from backend.digits.preprocess import decode_upload, preprocess
 from backend.digits.strokes import parse_strokes, rasterise
 from backend.domain.identity import Actor, Role
 from backend.domain.prediction import Answer, FileAnswer, HardExample, Occlusion, Prediction
+from backend.domain.prediction_mix import Tally, tallied
 from backend.domain.serving import Stage
-from backend.errors import InvalidInputError, WrongStateError
+from backend.errors import DeploymentFailedError, DigitsError, InvalidInputError, PlatformError, WrongStateError
 from backend.ports.candidates import Candidates
 from backend.ports.clock import Clock
 from backend.ports.hard_examples import HardExamples
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
+from backend.ports.upkeep import Tallies
 from backend.services import occlusion
 from backend.services.auditing import Auditor
 
 Pixels = npt.NDArray[np.uint8]
 """What a model sees before normalising: [28, 28], ink bright on black."""
 MOST_FILES: Final = 1_000
+_SIDE: Final = 28
+_NPY: Final = "Save what a model sees with np.save: uint8 [28, 28], ink bright."
 _TOGETHER: Final = 64
 """Images in one request: see `ServingPlatform.predict`."""
 
@@ -53,6 +62,26 @@ def seen_from_file(content: bytes) -> Pixels:
     return seen
 
 
+def seen_from_npy(content: bytes) -> Pixels:
+    """An .npy of uint8 [28, 28], taken as it is; raises `InvalidInputError` for anything else.
+
+    Its beginning is read first: NumPy itself makes room for whatever size a file claims, and opens archives too.
+    """
+    file = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, by_columns, dtype = read(file)
+    except (ValueError, EOFError, tokenize.TokenError) as error:  # the last for some headers, which it reads as Python
+        raise InvalidInputError(f"It is not an .npy file: {error}.", hint=_NPY) from error
+    if dtype != np.uint8 or shape != (_SIDE, _SIDE):
+        raise InvalidInputError(f"It holds {dtype} {list(shape)}; expected uint8 [28, 28].", hint=_NPY)
+    data = file.read()
+    if len(data) != _SIDE * _SIDE:
+        raise InvalidInputError(f"It has {len(data)} bytes of pixels; expected {_SIDE * _SIDE}.", hint=_NPY)
+    return np.frombuffer(data, np.uint8).reshape(_SIDE, _SIDE, order="F" if by_columns else "C")
+
+
 class PredictionService:
     def __init__(
         self,
@@ -60,10 +89,12 @@ class PredictionService:
         registry: ModelRegistry,
         candidates: Candidates,
         examples: HardExamples,
+        tallies: Tallies,
         auditor: Auditor,
         clock: Clock,
     ) -> None:
         self._serving = serving
+        self._tallies = tallies
         self._registry = registry
         self._candidates = candidates
         self._examples = examples
@@ -72,7 +103,26 @@ class PredictionService:
 
     def predict(self, stage: Stage, seen: Pixels) -> Prediction:
         """What the stage says the picture is. Raises as `ServingPlatform.predict`."""
-        return _predictions(self._serving.predict(stage, normalise(seen[np.newaxis])), stage)[0]
+        return _predictions(self._asked(stage, normalise(seen[np.newaxis])), stage)[0]
+
+    def answers(self, stages: Sequence[Stage], seen: Pixels) -> Iterator[tuple[Stage, Prediction | DigitsError]]:
+        """What each stage says, or why it does not, as the answers come: a stage that is slow holds up no other."""
+        came: queue.SimpleQueue[tuple[Stage, Prediction | BaseException]] = queue.SimpleQueue()
+
+        def ask(stage: Stage) -> None:
+            try:
+                came.put((stage, self.predict(stage, seen)))
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                came.put((stage, error))
+
+        for stage in stages:
+            # Each keeps the correlation id. Not a pool: a slow stage would take its threads away from the others.
+            threading.Thread(target=contextvars.copy_context().run, args=(ask, stage), daemon=True).start()
+        for _ in stages:
+            stage, answer = came.get()
+            if isinstance(answer, BaseException) and not isinstance(answer, DigitsError):
+                raise answer
+            yield stage, answer
 
     def try_candidate(self, number: int, seen: Pixels) -> Prediction:
         """What a version that need not serve says the picture is; no endpoint is asked.
@@ -100,12 +150,22 @@ class PredictionService:
         said: dict[int, Prediction] = {}
         for first in range(0, len(seen), _TOGETHER):
             places = list(seen)[first : first + _TOGETHER]
-            answer = self._serving.predict(stage, normalise(np.stack([seen[place] for place in places])))
+            answer = self._asked(stage, normalise(np.stack([seen[place] for place in places])))
             said |= zip(places, _predictions(answer, stage), strict=True)
         return [
             FileAnswer(name=name, prediction=said.get(place), error=errors.get(place, ""))
             for place, (name, _) in enumerate(files)
         ]
+
+    def _asked(self, stage: Stage, images: npt.NDArray[np.float32]) -> Answer:
+        """Ask the stage, and count what it answered: labels and confidences, no image. Raises as `predict`."""
+        try:
+            answer = self._serving.predict(stage, images)
+        except (PlatformError, DeploymentFailedError):
+            self._tallies.add(stage, Tally(at=self._clock(), version=0, failed=1))
+            raise
+        self._tallies.add(stage, tallied(answer.probabilities, version=answer.version, at=self._clock()))
+        return answer
 
     def explain(self, stage: Stage, seen: Pixels, prediction: Prediction) -> Occlusion:
         """Which parts of the picture the stage's `prediction` about it rests on; one batch of 64.

@@ -21,10 +21,10 @@ from backend.domain.tuning import (
 )
 from backend.errors import InvalidInputError
 from backend.ports.clock import Clock
-from backend.ports.hard_examples import HardExamples
 from backend.ports.tuning import TuningPlatform
 from backend.services import labelled_drawings
 from backend.services.auditing import Auditor
+from backend.services.example_sets import ExampleSetService
 from backend.services.launching import complete_hyperparameters, name_after
 
 
@@ -49,18 +49,18 @@ class TuningPlan:
 
 
 class Searching:
-    def __init__(self, tuning: TuningPlatform, examples: HardExamples, auditor: Auditor, clock: Clock) -> None:
+    def __init__(self, tuning: TuningPlatform, sets: ExampleSetService, auditor: Auditor, clock: Clock) -> None:
         self._tuning = tuning
-        self._examples = examples
+        self._sets = sets
         self._auditor = auditor
         self._clock = clock
 
     def tune(self, plan: TuningPlan, *, actor: Actor, key: str = "") -> TuningJob:
         """Validate and submit; an empty name is made from the time, an empty `key` is a new request.
 
-        With a share of `hard_examples`, all trials get the labelled drawings as they are now. Raises
-        `InvalidInputError` for a bad value, `NotFoundError` for an unknown job to learn from, `PermissionDeniedError`
-        below operator, and `RefusedError` when no drawing was labelled yet.
+        With a share of `hard_examples`, all trials get the set that `hard_examples_set` names. Raises
+        `InvalidInputError` for a bad value, `NotFoundError` for an unknown job to learn from and an unknown set,
+        `PermissionDeniedError` below operator, and `RefusedError` when no drawing was labelled yet.
         """
         actor.require(Role.OPERATOR, "launch a tuning job")
         request = self.request(plan, actor=actor, key=key)
@@ -72,7 +72,9 @@ class Searching:
                 "max_jobs": request.max_jobs,
                 "hyperparameters": dict(request.hyperparameters),
             }
-            drawings = labelled_drawings.wanted(_most_drawings(request), self._examples)
+            values = request.hyperparameters
+            drawings = self._sets.for_training(_most_drawings(request), str(values[labelled_drawings.SET]), actor=actor)
+            request = replace(request, hyperparameters=labelled_drawings.named(values, drawings))
             effect.after = {**effect.after, **labelled_drawings.told(drawings)}
             job = self._tuning.submit(request, labelled_drawings.channels(drawings))
             effect.subject = f"job {job.name}"

@@ -9,6 +9,7 @@ from backend.ports.archives import ArchiveSource
 from backend.ports.audit import AuditLog
 from backend.ports.deployments import DeploymentStore
 from backend.ports.evaluations import EvaluationStore
+from backend.ports.example_sets import ExampleSets
 from backend.ports.fleets import Fleets
 from backend.ports.hard_examples import HardExamples
 from backend.ports.operations import OperationStore
@@ -18,6 +19,7 @@ from backend.ports.serving import ServingPlatform
 from backend.ports.sites import Sites
 from backend.ports.training import TrainingPlatform
 from backend.ports.tuning import TuningPlatform
+from backend.ports.upkeep import Lifetimes, ServerLogs, Tallies, Traffic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +30,19 @@ class Stores:
     deployments: DeploymentStore
     audit: AuditLog
     examples: HardExamples
+    example_sets: ExampleSets
     operations: OperationStore
     evaluations: EvaluationStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upkeep:
+    """What is known of the endpoints over time, and how long they are to serve."""
+
+    traffic: Traffic
+    tallies: Tallies
+    logs: ServerLogs
+    lifetimes: Lifetimes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +54,7 @@ class Platform:
     serving: ServingPlatform
     fleets: Fleets
     stores: Stores
+    upkeep: Upkeep
     sites: Sites
     archives: ArchiveSource
     probes: Sequence[Probe]

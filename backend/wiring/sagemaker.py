@@ -17,12 +17,23 @@ from backend.adapters.sagemaker.spawn import start_launcher
 from backend.adapters.sagemaker.training import SageMakerTraining
 from backend.adapters.sagemaker.tuning import SageMakerTuning
 from backend.adapters.sagemaker.watched import WatchedDeployments, WatchedFleets, WatchedRegistry, WatchedServing
-from backend.adapters.sagemaker.watched_records import WatchedAudit, WatchedEvaluations, WatchedExamples
+from backend.adapters.sagemaker.watched_records import (
+    WatchedAudit,
+    WatchedEvaluations,
+    WatchedExamples,
+    WatchedExampleSets,
+)
+from backend.adapters.sagemaker.watched_upkeep import (
+    WatchedLifetimes,
+    WatchedServerLogs,
+    WatchedTallies,
+    WatchedTraffic,
+)
 from backend.ports.probes import Probe
 from backend.ports.training import TrainingPlatform
 from backend.ports.tuning import TuningPlatform
 from backend.settings import Settings
-from backend.wiring.platform import Platform, Stores
+from backend.wiring.platform import Platform, Stores, Upkeep
 
 
 def sagemaker_platform(
@@ -49,6 +60,7 @@ def sagemaker_platform(
         serving=WatchedServing(made.serving) if watched else made.serving,
         fleets=WatchedFleets(made.fleets) if watched else made.fleets,
         stores=_watched_stores(made) if watched else _stores(made),
+        upkeep=_watched_upkeep(made) if watched else _upkeep(made),
         sites=made.sites,
         archives=made.archives,
         probes=[wandb, *made.probes],
@@ -61,6 +73,7 @@ def _stores(made: ServingOnAws) -> Stores:
         deployments=made.deployments,
         audit=made.audit,
         examples=made.examples,
+        example_sets=made.example_sets,
         operations=made.operations,
         evaluations=made.evaluations,
     )
@@ -72,8 +85,22 @@ def _watched_stores(made: ServingOnAws) -> Stores:
         deployments=WatchedDeployments(made.deployments),
         audit=WatchedAudit(made.audit),
         examples=WatchedExamples(made.examples),
+        example_sets=WatchedExampleSets(made.example_sets),
         operations=made.operations,
         evaluations=WatchedEvaluations(made.evaluations),
+    )
+
+
+def _upkeep(made: ServingOnAws) -> Upkeep:
+    return Upkeep(traffic=made.traffic, tallies=made.tallies, logs=made.logs, lifetimes=made.lifetimes)
+
+
+def _watched_upkeep(made: ServingOnAws) -> Upkeep:
+    return Upkeep(
+        traffic=WatchedTraffic(made.traffic),
+        tallies=WatchedTallies(made.tallies),
+        logs=WatchedServerLogs(made.logs),
+        lifetimes=WatchedLifetimes(made.lifetimes),
     )
 
 

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "backend.digits": ("backend.digits",),
     "backend.adapters": ("backend.adapters", "backend.ports", "backend.domain", "backend.errors", "backend.digits"),
     "backend.bootstrap": ("backend",),
-    "backend.wiring": ("backend.wiring", "backend.adapters", "backend.ports", "backend.settings"),
+    "backend.wiring": ("backend.wiring", "backend.adapters", "backend.ports", "backend.domain", "backend.settings"),
     "backend.cli": ("backend",),
     "backend.__main__": ("backend.cli",),
 }

@@ -11,7 +11,6 @@ from backend.adapters.local.endpoint_folder import EndpointFolder, Wanted
 from backend.adapters.local.endpoint_look import request_for
 from backend.adapters.triton.archive import read_archive
 from backend.adapters.triton.client import TritonClient
-from backend.adapters.triton.server import HOST
 from backend.domain.serving import TRITON_MODEL, ServedModel, Stage
 
 
@@ -22,7 +21,7 @@ class Meddler:
         self.folder = EndpointFolder(home, stage)
         ports = self.folder.ports()
         assert ports is not None
-        self._client = TritonClient(http_address=f"{HOST}:{ports.http}", grpc_address=f"{HOST}:{ports.grpc}")
+        self._client = TritonClient(http_address=ports.address(ports.http), grpc_address=ports.address(ports.grpc))
 
     def load(self, model: ServedModel, archive: Path) -> None:
         """Another archive, as a deployment would load it."""

@@ -119,7 +119,7 @@ def local_shop(folder: Path) -> Shop:
     )
 
 
-@pytest.fixture(params=["local", "sagemaker"])
+@pytest.fixture(params=["local", pytest.param("sagemaker", marks=pytest.mark.processes)])
 def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
     on_aws = request.param == "sagemaker"
     made = sagemaker_shop(request.getfixturevalue("aws"), tmp_path) if on_aws else local_shop(tmp_path)

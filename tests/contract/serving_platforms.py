@@ -5,26 +5,26 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from backend.adapters.local.endpoint_folder import EndpointFolder
 from backend.adapters.local.endpoints import LocalEndpoints
+from backend.adapters.local.external_server import ExternalTriton
 from backend.domain.serving import ServedModel, Stage
 from backend.errors import StageBusyError
 from backend.ports.serving import ServingPlatform
 from tests.contract.meddling import Meddler
+from tests.contract.running_triton import ROOT, SERVING_ENV, RunningTriton
 from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
 from tests.fakes.aws.hosted import LEASE_S, serve_past, serving_on
 from tests.fakes.serving import FakeServing
 
 __all__ = ["Bench", "aws", "aws_server", "bench"]
-
-ROOT = Path(__file__).resolve().parents[2]
-SERVING_ENV = ROOT / ".venv-serving"
 
 _HOLD = """
 import sys, time
@@ -83,7 +83,14 @@ class Bench:
             time.sleep(0.02)
 
 
-@pytest.fixture(params=["fake", "sagemaker", pytest.param("local", marks=pytest.mark.triton)])
+@pytest.fixture(
+    params=[
+        "fake",
+        pytest.param("sagemaker", marks=pytest.mark.processes),
+        pytest.param("local", marks=pytest.mark.triton),
+        pytest.param("external", marks=pytest.mark.triton),
+    ]
+)
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     """Nothing is deployed on it."""
     if request.param == "fake":
@@ -107,12 +114,22 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
             lease_s=LEASE_S,
         )
         return
-    local = LocalEndpoints(tmp_path, SERVING_ENV, lambda: datetime.now(UTC))
+    if request.param == "external":
+        with RunningTriton(tmp_path / "container", EndpointFolder(tmp_path, Stage.STAGING).repository.root) as triton:
+            yield from _local_bench(tmp_path, {Stage.STAGING: triton.as_external}, f"{{{triton.expression}}}")
+        return
+    yield from _local_bench(tmp_path, {}, "{}")
+
+
+def _local_bench(tmp_path: Path, external: Mapping[Stage, ExternalTriton], expression: str) -> Iterator[Bench]:
+    local = LocalEndpoints(tmp_path, SERVING_ENV, lambda: datetime.now(UTC), external)
     yield Bench(
         platform=local,
         load_past=lambda stage, model, archive: Meddler(tmp_path, stage).load(model, archive),
-        imports="from backend.adapters.local.endpoints import LocalEndpoints",
-        expression=f"LocalEndpoints(Path({str(tmp_path)!r}), Path({str(SERVING_ENV)!r}), lambda: datetime.now(UTC))",
+        imports="from backend.adapters.local.endpoints import LocalEndpoints\n"
+        "from backend.adapters.local.external_server import ExternalTriton",
+        expression=f"LocalEndpoints(Path({str(tmp_path)!r}), Path({str(SERVING_ENV)!r}), "
+        f"lambda: datetime.now(UTC), {expression})",
     )
     for stage in Stage:
         local.delete(stage)

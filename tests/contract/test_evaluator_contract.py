@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,7 @@ def run(
     evaluator: ArchiveEvaluator,
     archive: Path,
     test: str | LabelledImages = EASY,
-    hard: LabelledImages | None = None,
+    hard: Sequence[LabelledImages] = (),
     sha256: str = "",
 ) -> Measurement:
     return evaluator.run(archive, sha256=sha256 or digest_of(archive), test=test, hard=hard, say=lambda told: None)
@@ -49,7 +49,7 @@ def run(
 
 def test_every_image_is_answered_in_order_and_named_by_its_bytes(evaluator: ArchiveEvaluator, tmp_path: Path) -> None:
     archive = good_archive(tmp_path / "model.tar.gz")
-    measured = run(evaluator, archive, hard=images("hard-examples", 20, noise=0.0, seed=3))
+    measured = run(evaluator, archive, hard=[images("hard-examples", 20, noise=0.0, seed=3)])
     by_kind = {tried.kind: tried for tried in measured.tried}
     assert list(by_kind) == [DataKind.TEST, DataKind.FREEHAND, DataKind.HARD_EXAMPLES]
     test = by_kind[DataKind.TEST]
@@ -60,6 +60,15 @@ def test_every_image_is_answered_in_order_and_named_by_its_bytes(evaluator: Arch
     assert len(by_kind[DataKind.HARD_EXAMPLES].data) == 20
     assert measured.performance.precision == "fp32"
     assert measured.performance.file_bytes == len(template_model(1.0))
+
+
+def test_several_sets_of_labelled_drawings_are_tried_in_their_order(
+    evaluator: ArchiveEvaluator, tmp_path: Path
+) -> None:
+    sets = [images(f"set-{seed}", 10 + seed, noise=0.0, seed=seed) for seed in range(12)]
+    tried = run(evaluator, good_archive(tmp_path / "model.tar.gz"), hard=sets).tried
+    hard = [one.data for one in tried if one.kind is DataKind.HARD_EXAMPLES]
+    assert [(data.name, data.sha256) for data in hard] == [(data.name, data.sha256) for data in sets]
 
 
 def test_the_archive_says_what_it_says_and_not_what_the_labels_say(evaluator: ArchiveEvaluator, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ __all__ = ["aws", "aws_server"]
 EVALUATION = Evaluation.from_document(trainer.evaluation())
 
 
-@pytest.fixture(params=["local", "sagemaker"])
+@pytest.fixture(params=["local", pytest.param("sagemaker", marks=pytest.mark.processes)])
 def registry(request: pytest.FixtureRequest, tmp_path: Path) -> ModelRegistry:
     if request.param == "sagemaker":
         fake: FakeAws = request.getfixturevalue("aws")

@@ -75,6 +75,8 @@ class TestDrift:
 
         bench.load_past(STAGE, other, path)
 
+        # While the drift is being recorded, the stage is held as in a deployment.
+        bench.wait_until(lambda: bench.platform.describe(STAGE).status is EndpointStatus.IN_SERVICE)
         endpoint = bench.platform.describe(STAGE)
         assert (endpoint.status, endpoint.wanted, endpoint.served) == (EndpointStatus.IN_SERVICE, wanted, other)
         assert not endpoint.in_step
@@ -208,6 +210,12 @@ class TestServing:
         assert machine.cpu is not None and 0 <= machine.cpu <= 1
         assert machine.memory_used is not None and machine.memory_total is not None
         assert 0 < machine.memory_used < machine.memory_total
+
+    def test_a_suspended_stage_can_be_deployed_to(self, bench: Bench, tmp_path: Path) -> None:
+        deploy(bench, tmp_path, 1)
+        bench.platform.suspend(STAGE)
+        deploy(bench, tmp_path, 2, sharpness=2.0)
+        assert bench.platform.predict(STAGE, canary_images()).version == 2
 
     def test_a_suspended_stage_is_down_until_it_is_resumed(self, bench: Bench, tmp_path: Path) -> None:
         target = deploy(bench, tmp_path)

@@ -178,7 +178,7 @@ class TestHardExamples:
                 stage=Stage.PROD,
                 at=NOON + timedelta(seconds=number),
                 by="ada",
-                pixels=bytes(range(256)) * 3 + bytes(16),
+                pixels=bytes([number]) * 784,
                 strokes='[{"width": 22}]',
             )
             for number in (1, 3, 2)
@@ -187,6 +187,10 @@ class TestHardExamples:
             stores.examples.add(example)
         assert [example.label for example in stores.examples.list_examples()] == [3, 2, 1]
         assert stores.examples.list_examples()[2] == made[0]
+        anew = replace(made[2], id="id4", label=9, at=NOON + timedelta(minutes=1))
+        stores.examples.add(anew)
+        assert list(stores.examples.list_examples()) == [anew, made[1], made[0]]  # a picture has one label
+        stores.examples.add(made[2])
         assert stores.examples.remove("id3") == made[1]
         assert [example.label for example in stores.examples.list_examples()] == [2, 1]
         with pytest.raises(NotFoundError, match="No hard example 'id3'"):

@@ -74,6 +74,23 @@ def test_from_nothing_to_an_answering_endpoint(page: Page, dashboard: Dashboard)
     examples = json.loads(dashboard.command("hard-examples", "list", "--json"))
     assert [(example["label"], example["predicted"], example["version"]) for example in examples] == [(7, 7, 1)]
 
+    # A sample of the test set, picked with the mouse, is asked like a drawing and judged; the address names it.
+    picker = page.locator(".st-key-card_samples .picker button")
+    picker.nth(2).click()
+    page.wait_for_url(re.compile(r"picture=[0-9a-f]{64}-[0-9]+"), timeout=30_000)
+    verdict = page.locator(".st-key-draw_result_staging").get_by_text(re.compile(r"Right|Wrong: it is a [0-9]"))
+    expect(verdict).to_be_visible(timeout=30_000)
+    expect(picker.nth(2)).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    expect(verdict).to_be_visible(timeout=30_000)
+    draw(page, 3)
+    expect_answer(page, 3)
+    expect(verdict).to_have_count(0)
+
+    # The request to copy is made when its fold is opened.
+    page.get_by_text("Copy as curl or Python").click()
+    expect(page.get_by_text("curl -s http://127.0.0.1:")).to_be_visible(timeout=30_000)
+
 
 def test_a_running_job_is_stopped_from_its_page(page: Page, dashboard: Dashboard) -> None:
     launched = json.loads(dashboard.command("train", "--preset", "accurate", "--name", "to-stop", "--json"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ class InProcessEvaluator:
         return sha256
 
     def run(
-        self, archive: Path, *, sha256: str, test: str | LabelledImages, hard: LabelledImages | None, say: Say
+        self, archive: Path, *, sha256: str, test: str | LabelledImages, hard: Sequence[LabelledImages], say: Say
     ) -> Measurement:
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime as ort
@@ -55,8 +56,7 @@ class InProcessEvaluator:
                 raise InvalidInputError(f"The data set '{test}' does not exist.")
             test = images("mnist" if test == "auto" else test, 200, noise=1.2, seed=SETS.index(test) // 2)
         sets = [(DataKind.TEST, test), (DataKind.FREEHAND, images("freehand", 50, noise=1.0, seed=9))]
-        if hard is not None:
-            sets.append((DataKind.HARD_EXAMPLES, hard))
+        sets += [(DataKind.HARD_EXAMPLES, one) for one in hard]
         tried = []
         for kind, data in sets:
             say(f"Trying it on {len(data):,} images of {data.name}")

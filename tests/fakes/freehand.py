@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from backend.digits.strokes import Stroke
+from backend.digits.strokes import CANVAS, Stroke
 
 Point = tuple[float, float]
 PEN_WIDTHS: Final = (14.0, 20.0, 28.0)
@@ -75,3 +75,12 @@ def _smooth(points: Sequence[Point]) -> list[Point]:
             cut += [(0.8 * x0 + 0.2 * x1, 0.8 * y0 + 0.2 * y1), (0.2 * x0 + 0.8 * x1, 0.2 * y0 + 0.8 * y1)]
         points = [*cut, points[-1]]
     return list(points)
+
+
+def leaning(strokes: Sequence[Stroke], slope: float) -> tuple[Stroke, ...]:
+    """The strokes as a hand writes them that leans to the left: `slope` units to the right per unit down the canvas."""
+    middle = CANVAS / 2
+    return tuple(
+        Stroke(width=stroke.width, points=tuple((x + slope * (y - middle), y) for x, y in stroke.points))
+        for stroke in strokes
+    )

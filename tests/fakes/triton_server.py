@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from backend.adapters.local.endpoint_expiry import EndpointExpiry
 from backend.adapters.local.endpoint_folder import EndpointFolder, Wanted
+from backend.adapters.local.endpoint_guard import EndpointGuard
 from backend.adapters.local.endpoint_look import request_for
+from backend.adapters.local.endpoint_runner import EndpointRunner
+from backend.adapters.local.endpoint_sampler import EndpointSampler
 from backend.adapters.triton.model_config import parse_config
-from backend.domain.serving import ServedModel
+from backend.domain.audit import AuditEvent
+from backend.domain.serving import ServedModel, Stage
+from backend.domain.traffic import Sample
+from backend.ports.clock import Clock
 from tests.contract.archives import CONFIG
 
 MODEL = ServedModel(version=4, sha256="a" * 64)
@@ -37,6 +45,8 @@ class Server:
         self.refuses: Exception | None = None
         self.heals = True
         self.meddled: dict[str, Any] = {}
+        self.metrics_address = "127.0.0.1:1"
+        """Where nobody listens, unless a test says otherwise."""
 
     def keep_running(self) -> bool:
         if self.down is not None:
@@ -76,3 +86,24 @@ def install_wanted(folder: EndpointFolder) -> None:
     file = folder.repository.model_file(MODEL.version)
     file.parent.mkdir(parents=True)
     file.write_bytes(BYTES)
+
+
+def runner_of(
+    folder: EndpointFolder,
+    server: Server,
+    *,
+    append: Callable[[AuditEvent], None] = lambda _: None,
+    keep: Callable[[Stage, Sample], None] = lambda *_: None,
+    clock: Clock = lambda: NOON,
+) -> EndpointRunner:
+    """The staging runner over the stand-in; `_beat` is what it does when it is due."""
+    stage = Stage.STAGING
+    supervised: Any = server
+    return EndpointRunner(
+        folder,
+        supervised,
+        EndpointGuard(folder, stage, append, clock),
+        EndpointSampler(stage, supervised, keep, clock),
+        EndpointExpiry(folder, stage, append, clock),
+        lambda _: True,
+    )

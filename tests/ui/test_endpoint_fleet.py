@@ -57,7 +57,8 @@ def fleets(world: World, monkeypatch: pytest.MonkeyPatch) -> FakeFleets:
 
 def test_a_stage_is_scaled_by_hand_and_the_audit_log_says_so(world: World, fleets: FakeFleets) -> None:
     app = open_page("endpoints")
-    assert "Load test" not in texts(app)
+    assert "Signed requests only." in texts(app)
+    assert not [button for button in app.button if button.key == "loadtest_submit"]
     app.number_input(key="fleet_instances").set_value(3).run()
     app.button(key="fleet_scale").click().run()
     assert fleets.scale.desired == 3

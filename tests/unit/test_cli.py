@@ -88,7 +88,7 @@ def test_a_load_test_and_a_deletion_by_command(
     load.failing = 0
     assert run(capsys, "loadtest", "--stage", "prod")[0] == 0
     assert cli.main(["loadtest", "--stage", "prod"]) == 0
-    assert "1 s: 10 requests, 0 failed" in capsys.readouterr().err
+    assert "1 of 10 s: 10 requests, 0 failed" in capsys.readouterr().err
 
     for _ in range(2):
         code, deleted = run(capsys, "endpoints", "delete", "--stage", "prod")
@@ -190,7 +190,7 @@ def test_stop_ends_jobs_and_suspends_endpoints(world: World, capsys: pytest.Capt
     run(capsys, "promote", "1", "--to", "staging")
     run(capsys, "train", "--seed", str(trainer.HANGS), "--name", "hangs")
     code, document = run(capsys, "stop")
-    assert (code, document) == (0, {"jobs": ["hangs"], "left": [], "operations": [], "busy": []})
+    assert (code, document) == (0, {"jobs": ["hangs"], "left": [], "operations": [], "busy": [], "elsewhere": {}})
     assert run(capsys, "jobs", "show", "hangs")[1]["status"] == "Stopped"
     staging = next(endpoint for endpoint in run(capsys, "endpoints")[1] if endpoint["stage"] == "staging")
     assert (staging["served"], staging["wanted"]["version"]) == (None, 1)

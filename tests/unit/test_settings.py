@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from backend.domain.identity import Role
+from backend.domain.serving import Stage
 from backend.errors import InvalidInputError, SetupError
 from backend.settings import ROOT, Settings, load_settings
 
@@ -44,6 +45,10 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
         ("AWS_ENDPOINT_URL", "ftp://elsewhere"),
         ("SM_ARN_ROLE", "digits-execution"),
         ("DIGITS_S3_BUCKET", "s3://digits"),
+        ("DIGITS_TRITON_STAGING_URL", "https://triton:8000"),
+        ("DIGITS_TRITON_STAGING_URL", "http://triton:8000/v2"),
+        ("DIGITS_TRITON_PROD_URL", "triton:8000"),
+        ("DIGITS_TRITON_PROD_URL", "http://ada@triton:8000"),
     ],
 )
 def test_a_bad_value_is_refused_by_name_and_not_repeated(
@@ -54,6 +59,15 @@ def test_a_bad_value_is_refused_by_name_and_not_repeated(
         load_settings(tmp_path / "no.env")
     assert name in refused.value.message
     assert value not in refused.value.message
+
+
+def test_each_stage_has_a_triton_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings(tmp_path / "no.env").triton_url(Stage.PROD) == ""
+    monkeypatch.setenv("DIGITS_TRITON_PROD_URL", "http://triton:8000")
+    assert load_settings(tmp_path / "no.env").triton_url(Stage.PROD) == "http://triton:8000"
+    monkeypatch.setenv("DIGITS_TRITON_STAGING_URL", "http://triton:8000")
+    with pytest.raises(InvalidInputError, match=r"DIGITS_TRITON_PROD_URL.*of its own"):
+        load_settings(tmp_path / "no.env")
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ load.lock      held by whoever changes what Triton has loaded: a deployment, or 
 wanted.json    what the last finished deployment asked for; the runner's orders
 intended.json  what a deployment is about to make the wanted one: there from before its switch until that is done
 drift.json     there as long as something else than the wanted answers: in words, what
+lifetime.json  until when the stage is to serve, and when it was taken down because that was over
 status.json    what the runner last observed
-ports.json     chosen once, so that the address stays
+ports.json     where the stage's Triton listens; chosen once, so that the address stays
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any, TypeVar
 from backend.adapters.local.processes import FileLock, LockHeldError
 from backend.adapters.triton.repository import ModelRepository
 from backend.adapters.triton.server import Ports
+from backend.domain.lifetimes import NO_LIMIT, Lifetime
 from backend.domain.serving import ServedModel, Stage
 from backend.errors import StoreError
 
@@ -64,9 +66,12 @@ class RunnerStatus:
 
 
 class EndpointFolder:
-    """The files of one stage under the home; reading what was never written gives None."""
+    """The files of one stage under the home; reading what was never written gives None.
 
-    def __init__(self, home: Path, stage: Stage) -> None:
+    `repository` is the folder that the stage's Triton loads from, where that is not one of ours.
+    """
+
+    def __init__(self, home: Path, stage: Stage, repository: Path | None = None) -> None:
         self.root = home.absolute() / "endpoints" / stage.value
         self.lock = self.root / "lock"
         self.deploy_lock = self.root / "deploy.lock"
@@ -74,7 +79,7 @@ class EndpointFolder:
         self.runner_log = self.root / "runner.log"
         self.triton_log = self.root / "triton.log"
         self.backends = self.root / "backends"
-        self.repository = ModelRepository(self.root / "repository")
+        self.repository = ModelRepository(repository or self.root / "repository")
 
     def wanted(self) -> Wanted | None:
         """Raises `StoreError` when the file is damaged; so do the other readers."""
@@ -125,6 +130,32 @@ class EndpointFolder:
         else:
             self._drift.unlink(missing_ok=True)
 
+    def lifetime(self) -> Lifetime:
+        def moment(text: str | None) -> datetime | None:
+            return datetime.fromisoformat(text) if text else None
+
+        return (
+            _read(
+                self._lifetime,
+                lambda document: Lifetime(
+                    until=moment(document["until"]), taken_down_at=moment(document["taken_down_at"])
+                ),
+            )
+            or NO_LIMIT
+        )
+
+    def keep_lifetime(self, lifetime: Lifetime) -> None:
+        if lifetime == NO_LIMIT:
+            self._lifetime.unlink(missing_ok=True)
+        else:
+            _write(
+                self._lifetime,
+                {
+                    "until": lifetime.until.isoformat() if lifetime.until else None,
+                    "taken_down_at": lifetime.taken_down_at.isoformat() if lifetime.taken_down_at else None,
+                },
+            )
+
     def status(self) -> RunnerStatus | None:
         return _read(
             self._status, lambda document: RunnerStatus(**{**document, "state": RunnerState(document["state"])})
@@ -142,6 +173,9 @@ class EndpointFolder:
     def keep_ports(self, ports: Ports) -> None:
         _write(self._ports, asdict(ports))
 
+    def forget_ports(self) -> None:
+        self._ports.unlink(missing_ok=True)
+
     @property
     def _wanted(self) -> Path:
         return self.root / "wanted.json"
@@ -155,6 +189,10 @@ class EndpointFolder:
         return self.root / "drift.json"
 
     @property
+    def _lifetime(self) -> Path:
+        return self.root / "lifetime.json"
+
+    @property
     def _status(self) -> Path:
         return self.root / "status.json"
 
@@ -163,12 +201,12 @@ class EndpointFolder:
         return self.root / "ports.json"
 
 
-def take_lock(path: Path, *, patience_s: float = _PATIENCE_S) -> FileLock:
+def take_lock(path: Path, *, patience_s: float = _PATIENCE_S, shared: bool = False) -> FileLock:
     """Take the lock, waiting for it at most `patience_s`; raises `LockHeldError`."""
     deadline = time.monotonic() + patience_s
     while True:
         try:
-            return FileLock.acquire(path)
+            return FileLock.acquire(path, shared=shared)
         except LockHeldError:
             if time.monotonic() > deadline:
                 raise

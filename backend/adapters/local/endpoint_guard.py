@@ -42,7 +42,7 @@ class EndpointGuard:
         if told(drift) == self._folder.drifting():
             return
         try:
-            lock = take_lock(self._folder.load_lock)
+            lock = take_lock(self._folder.load_lock, shared=True)
         except LockHeldError:
             return  # a deployment is at work; what it leaves is looked at on the next beat
         with lock:

@@ -1,11 +1,15 @@
 """The detached process of one stage: keeps its Triton alive and serving what is wanted.
 
     python -m backend.adapters.local.endpoint_runner --home H --stage staging --serving-env E
+    python -m backend.adapters.local.endpoint_runner --home H --stage staging --triton http://triton-staging:8000 \
+        --repository /models/staging
 
-It starts Triton, starts it again when it ends, loads the wanted version, and asks a known digit every two seconds: a
-stub that died is noticed by nothing else (Triton goes on reading ready, and answers every other request with 500).
+It starts Triton and starts it again when it ends, or drives one that runs already; loads the wanted version, and asks a
+known digit every two seconds: a stub that died is noticed by nothing else (Triton goes on reading ready, and answers
+every other request with 500).
 It also guards the stage: something else than the wanted, loaded past the deployments, is recorded and left to a person.
-Triton dies with it. It ends on SIGTERM, or by itself when nothing has been wanted for a while.
+It samples the stage's traffic each minute, and takes the stage down when its time to live is over.
+A Triton that it started dies with it. It ends on SIGTERM, or by itself when nothing has been wanted for a while.
 """
 
 from __future__ import annotations
@@ -19,21 +23,29 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, Protocol
 
+from backend.adapters.local.endpoint_expiry import EndpointExpiry
 from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, RunnerStatus, Wanted, take_lock
 from backend.adapters.local.endpoint_guard import EndpointGuard
 from backend.adapters.local.endpoint_look import look, request_for
+from backend.adapters.local.endpoint_sampler import EndpointSampler, Keep
 from backend.adapters.local.endpoint_server import SupervisedServer
+from backend.adapters.local.external_server import ExternalServer, ExternalTriton
 from backend.adapters.local.home import Home
 from backend.adapters.local.processes import FileLock, LockHeldError
 from backend.adapters.triton.canary import canary_images
-from backend.adapters.triton.client import AnswerTimeoutError
+from backend.adapters.triton.client import AnswerTimeoutError, TritonClient
 from backend.adapters.triton.model_config import CANDIDATE
 from backend.domain.audit import AuditEvent
 from backend.domain.serving import TRITON_MODEL, Stage
+from backend.domain.traffic import Sample
 from backend.errors import DeploymentFailedError, DigitsError, EndpointUnavailableError
+
+if TYPE_CHECKING:
+    from backend.adapters.local.database import Database
 
 BEAT_S: Final = 2.0
 IDLE_S: Final = 30.0
@@ -48,15 +60,55 @@ _SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGCHLD})
 log = logging.getLogger("endpoint")
 
 
+class StageServer(Protocol):
+    """The Triton of one stage, ours or somebody else's.
+
+    `is_ready`: it answers, and is seen to be the stage's own. `last_exit` says why it does not, in a sentence. `pid` is
+    0 where there is no process of ours.
+    """
+
+    is_ready: bool
+    last_exit: str
+
+    @property
+    def client(self) -> TritonClient: ...
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def metrics_address(self) -> str: ...
+
+    def keep_running(self) -> bool:
+        """Do what is due to have it running; returns `is_ready`. Raises `DigitsError` for what only a person mends."""
+        ...
+
+    def stop(self) -> None:
+        """Serve nothing any more."""
+        ...
+
+    def kill(self) -> None:
+        """It does not serve what was loaded: another one is needed."""
+        ...
+
+
 class EndpointRunner:
     """One stage's supervisor. `wait(seconds)` sleeps at most so long and returns True when the process must end."""
 
     def __init__(
-        self, folder: EndpointFolder, server: SupervisedServer, guard: EndpointGuard, wait: Callable[[float], bool]
+        self,
+        folder: EndpointFolder,
+        server: StageServer,
+        guard: EndpointGuard,
+        sampler: EndpointSampler,
+        expiry: EndpointExpiry,
+        wait: Callable[[float], bool],
     ) -> None:
         self._folder = folder
         self._server = server
         self._guard = guard
+        self._sampler = sampler
+        self._expiry = expiry
         self._wait = wait
         self._timeouts = 0
         self._retry_at = 0.0
@@ -64,7 +116,7 @@ class EndpointRunner:
         self._said: RunnerStatus | None = None
 
     def run(self) -> None:
-        """Supervise until told to end; Triton is stopped on the way out."""
+        """Supervise until told to end; nothing is served any more on the way out."""
         self._say(RunnerState.STARTING)
         try:
             while not self._wait(self._beat()):
@@ -78,9 +130,14 @@ class EndpointRunner:
     def _beat(self) -> float:
         """Do what is due; returns the seconds until the next time."""
         try:
+            if self._expiry.take_down_when_due():
+                return self._leave("Its time to live was over.")
             if not self._server.keep_running():
                 self._say(RunnerState.STARTING, self._server.last_exit)
                 return _QUICK_BEAT_S
+            if self._said is None or not self._said.takes_loads:
+                # A deployment may wait for this, and hold the lock without which nothing is repaired.
+                self._say(RunnerState.STARTING)
             wanted = self._folder.wanted()
             if wanted is not None:
                 self._wanted_at = time.monotonic()
@@ -113,11 +170,13 @@ class EndpointRunner:
                 return f"Version {wanted.model.version} is not loaded."
             if seen.unfinished and seen.served:
                 return f"Version {seen.served.version} is served, wanted is version {wanted.model.version}."
+            self._sampler.beat(seen.served or wanted.model)
             self._guard.note(seen.drift, client)
             if seen.drift:
                 return ""
             for _ in range(wanted.config["instance_group"][0]["count"]):  # Triton asks its instances in turn
                 client.infer(canary_images()[:1])
+                self._sampler.note_own_request()
         except AnswerTimeoutError as error:
             self._timeouts += 1
             return error.message if self._timeouts >= _TIMEOUTS_IN_A_ROW else ""
@@ -129,6 +188,10 @@ class EndpointRunner:
     def _repair(self, trouble: str) -> None:
         """Load the wanted version anew; a server that cannot even do that is replaced."""
         try:
+            with take_lock(self._folder.load_lock, shared=True):
+                wanted = self._folder.wanted()
+                if wanted is None or not self._trouble_with(wanted):
+                    return  # a deployment has mended it; the stage must not read `Updating` because somebody looks
             lock = take_lock(self._folder.load_lock)
         except LockHeldError:
             return  # a deployment is at work; what it leaves is looked at on the next beat
@@ -159,13 +222,16 @@ class EndpointRunner:
         if not self._folder.repository.has_candidate and self._folder.intended() is None:
             return
         try:
+            with take_lock(self._folder.load_lock, shared=True):
+                self._folder.intend(None)
+                if not self._folder.repository.has_candidate:
+                    return  # the deployment freed it itself while this waited
             lock = take_lock(self._folder.load_lock)
         except LockHeldError:
             return  # it is alive
         with lock:
-            self._folder.intend(None)
             if not self._folder.repository.has_candidate:
-                return  # the deployment freed it itself while this waited; the stage must not read `Updating` again
+                return
             try:
                 self._server.client.unload(CANDIDATE)
             except (DeploymentFailedError, EndpointUnavailableError) as error:
@@ -185,6 +251,15 @@ class EndpointRunner:
                 log.info("nothing is wanted")
                 self._say(RunnerState.LEAVING)
                 os.kill(os.getpid(), signal.SIGTERM)
+        return 0.0
+
+    def _leave(self, why: str) -> float:
+        """End Triton, and this process with the next wait."""
+        log.info("leaving: %s", why)
+        self._server.stop()
+        self._say(RunnerState.LEAVING, why)
+        self._folder.repository.clear()
+        os.kill(os.getpid(), signal.SIGTERM)
         return 0.0
 
     def _say(self, state: RunnerState, detail: str = "") -> None:
@@ -228,27 +303,61 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="endpoint_runner")
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--stage", type=Stage, required=True)
-    parser.add_argument("--serving-env", type=Path, required=True)
+    server_of = parser.add_mutually_exclusive_group(required=True)
+    server_of.add_argument("--serving-env", type=Path, help="start the Triton of this environment")
+    server_of.add_argument("--triton", default="", help="drive the Triton at this address")
+    parser.add_argument("--repository", type=Path, help="the model repository of the Triton at that address")
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     _lock = FileLock.inherited()
     # Blocked before any thread exists, and in all of them: only `wait_for_signal` receives these.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    folder = EndpointFolder(options.home, options.stage)
-    server = SupervisedServer(folder, options.serving_env, options.stage)
-    guard = EndpointGuard(folder, options.stage, _append_to(Home(options.home)), lambda: datetime.now(UTC))
-    EndpointRunner(folder, server, guard, wait_for_signal).run()
+    folder = EndpointFolder(options.home, options.stage, options.repository)
+    server: StageServer
+    if options.triton:
+        triton = ExternalTriton(url=options.triton, repository=options.repository)
+        server = ExternalServer(folder, triton, options.stage)
+    else:
+        server = SupervisedServer(folder, options.serving_env, options.stage)
+    home = Home(options.home)
+    append = _append_to(home)
+    guard = EndpointGuard(folder, options.stage, append, _utc_now)
+    sampler = EndpointSampler(options.stage, server, _keep_in(home), _utc_now)
+    expiry = EndpointExpiry(folder, options.stage, append, _utc_now)
+    EndpointRunner(folder, server, guard, sampler, expiry, wait_for_signal).run()
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _append_to(home: Home) -> Callable[[AuditEvent], None]:
     def append(event: AuditEvent) -> None:
-        # Not at the top: a runner that never sees a drift need not pay for a database.
         from backend.adapters.local.audit import LocalAuditLog
-        from backend.adapters.local.database import Database
 
-        LocalAuditLog(Database(home.database)).append(event)
+        LocalAuditLog(database(home)).append(event)
 
     return append
+
+
+def _keep_in(home: Home) -> Keep:
+    def keep(stage: Stage, sample: Sample) -> None:
+        from backend.adapters.local.traffic import LocalTraffic
+
+        LocalTraffic(database(home)).keep(stage, sample)
+
+    return keep
+
+
+@cache
+def database(home: Home) -> Database:
+    """Opened once, and when it is first needed: until then Triton starts, and nobody waits for a database.
+
+    Raises `StoreError`; the next call tries again.
+    """
+    from backend.adapters.local.database import Database
+
+    return Database(home.database)
 
 
 if __name__ == "__main__":

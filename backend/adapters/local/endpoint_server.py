@@ -16,7 +16,7 @@ from backend.adapters.local.processes import die_with_parent
 from backend.adapters.triton import server as triton
 from backend.adapters.triton.client import TritonClient
 from backend.adapters.triton.environment import locate
-from backend.adapters.triton.server import HOST, Ports
+from backend.adapters.triton.server import Ports
 from backend.domain.serving import Stage
 from backend.errors import EndpointUnavailableError
 
@@ -47,7 +47,13 @@ class SupervisedServer:
     @property
     def client(self) -> TritonClient:
         """Asks the server; new with every start."""
-        return TritonClient(http_address=f"{HOST}:{self._ports.http}", grpc_address=f"{HOST}:{self._ports.grpc}")
+        ports = self._ports
+        return TritonClient(http_address=ports.address(ports.http), grpc_address=ports.address(ports.grpc))
+
+    @property
+    def metrics_address(self) -> str:
+        """`host:port` of its metrics page."""
+        return self._ports.address(self._ports.metrics)
 
     @property
     def pid(self) -> int:
@@ -85,6 +91,8 @@ class SupervisedServer:
     def _start(self) -> None:
         environment = locate(self._serving_env)
         self._ports = self._settle_ports()
+        for stub in triton.end_orphaned_stubs(self._folder.backends):
+            log.info("ended process %d, a stub that outlived its server", stub)
         for leftover in triton.remove_shared_memory_leftovers():
             log.info("removed %s, left by a server that was killed", leftover)
         self._folder.repository.create()

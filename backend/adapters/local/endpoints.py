@@ -1,4 +1,4 @@
-"""The stages' endpoints on this machine: one supervised Triton each, on the loopback interface only."""
+"""The stages' endpoints of this machine: one Triton each, ours on the loopback interface or one that runs already."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,12 +19,14 @@ from backend.adapters.local.endpoint_deployment import is_well, load_and_switch,
 from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, Wanted, take_lock
 from backend.adapters.local.endpoint_look import Look, look
 from backend.adapters.local.endpoint_state import explain, judge
+from backend.adapters.local.external_server import ExternalTriton
 from backend.adapters.local.processes import FileLock, LockHeldError, is_held, reap, spawn_detached
 from backend.adapters.triton.client import TritonClient
 from backend.adapters.triton.environment import locate
 from backend.adapters.triton.metrics import parse_metrics, read_page
-from backend.adapters.triton.server import HOST, Ports
+from backend.adapters.triton.server import Ports, end_orphaned_stubs
 from backend.domain.capabilities import Unsupported
+from backend.domain.lifetimes import NO_LIMIT
 from backend.domain.prediction import Answer
 from backend.domain.promotion import STEPS
 from backend.domain.serving import Endpoint, EndpointMetrics, EndpointStatus, ServedModel, Stage
@@ -45,16 +47,26 @@ def _utc_now() -> datetime:
 
 
 class LocalEndpoints:
-    """`ServingPlatform` of this machine. `home` is the state folder, `serving_env` the environment Triton lives in."""
+    """`ServingPlatform` of this machine. `home` is the state folder, `serving_env` the environment Triton lives in.
 
-    def __init__(self, home: Path, serving_env: Path, clock: Clock = _utc_now) -> None:
+    A stage in `external` is served by that Triton, which runs already.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        serving_env: Path,
+        clock: Clock = _utc_now,
+        external: Mapping[Stage, ExternalTriton] | None = None,
+    ) -> None:
         self.unsupported: Unsupported = {}
         self._home = home
         self._serving_env = serving_env
         self._clock = clock
+        self._external = external or {}
 
     def describe(self, stage: Stage) -> Endpoint:
-        folder = EndpointFolder(self._home, stage)
+        folder = self._folder(stage)
         try:
             return self._described(folder, stage)
         except DigitsError as error:
@@ -88,7 +100,7 @@ class LocalEndpoints:
 
     @contextmanager
     def hold(self, stage: Stage, holder: str) -> Iterator[None]:
-        path = EndpointFolder(self._home, stage).deploy_lock
+        path = self._folder(stage).deploy_lock
         try:
             lock = take_lock(path)
         except LockHeldError:
@@ -101,13 +113,15 @@ class LocalEndpoints:
             yield
 
     def deploy(self, stage: Stage, target: ServedModel, archive: Path, report: Report) -> Endpoint:
-        folder = EndpointFolder(self._home, stage)
+        folder = self._folder(stage)
         wanted = folder.wanted()
-        if wanted and wanted.model == target and self._answers(folder, wanted):
+        if wanted and wanted.model == target and self._answers(folder, wanted, stage):
             for step in STEPS:
                 report(step, StepStatus.COMPLETED, f"version {target.version} serves already")
             return self.describe(stage)
         checked = validate(folder, target, archive, report)
+        if folder.lifetime().taken_down_at or folder.lifetime().is_due(self._clock()):
+            folder.keep_lifetime(NO_LIMIT)
         with self._loading(folder):
             load_and_switch(
                 folder,
@@ -127,26 +141,27 @@ class LocalEndpoints:
 
     def measure(self, stage: Stage) -> EndpointMetrics:
         ports, wanted = self._up(stage)
-        page = read_page(f"{HOST}:{ports.metrics}", timeout_s=_LOOK_TIMEOUT_S)
-        served = _look(EndpointFolder(self._home, stage), wanted, ports).served or wanted.model
+        page = read_page(ports.address(ports.metrics), timeout_s=_LOOK_TIMEOUT_S)
+        served = _look(self._folder(stage), wanted, ports).served or wanted.model
         return parse_metrics(page, version=served.version, at=self._clock())
 
     def hourly_cost(self, stage: Stage) -> float:
         return 0.0  # it is this machine
 
     def delete(self, stage: Stage) -> None:
-        folder = EndpointFolder(self._home, stage)
+        folder = self._folder(stage)
         if not folder.root.exists():
             return
         with self._loading(folder):
             folder.want_nothing()
+            folder.keep_lifetime(NO_LIMIT)
             self.suspend(stage)
-            folder.repository.remove()
+            folder.repository.clear()
             folder.say_nothing()
 
     def suspend(self, stage: Stage) -> None:
         """End the stage's processes; what is wanted stays, and `resume` serves it again."""
-        folder = EndpointFolder(self._home, stage)
+        folder = self._folder(stage)
         deadline = time.monotonic() + _STOP_TIMEOUT_S
         signals = iter((signal.SIGTERM,))
         while is_held(folder.lock):
@@ -159,6 +174,7 @@ class LocalEndpoints:
                 raise EndpointUnavailableError(f"The runner of '{stage.value}' does not end.")
             reap()
             time.sleep(0.02)
+        end_orphaned_stubs(folder.backends)  # of a runner that was killed
 
     def resume(self, stage: Stage) -> None:
         """Start the stage's runner again if it died (or the machine was restarted) while something is wanted.
@@ -166,13 +182,29 @@ class LocalEndpoints:
         Returns at once; nothing changes for a stage that is served or that nothing is wanted of.
         Raises `SetupError` when this machine lacks what Triton needs.
         """
-        folder = EndpointFolder(self._home, stage)
-        if folder.wanted() is not None and not is_held(folder.lock):
+        folder = self._folder(stage)
+        if folder.wanted() is None:
+            return
+        self._leave_another_server(folder, stage)
+        if not is_held(folder.lock):
             self._spawn_runner(folder, stage)
+
+    def _folder(self, stage: Stage) -> EndpointFolder:
+        external = self._external.get(stage)
+        return EndpointFolder(self._home, stage, external.repository if external else None)
+
+    def _leave_another_server(self, folder: EndpointFolder, stage: Stage) -> None:
+        """End a runner whose server is not the one that the settings name now."""
+        if is_held(folder.lock) and self._is_of_another_server(folder, stage):
+            self.suspend(stage)
+
+    def _is_of_another_server(self, folder: EndpointFolder, stage: Stage) -> bool:
+        kept, external = folder.ports(), self._external.get(stage)
+        return kept is not None and (kept if kept.external else None) != (external.ports if external else None)
 
     def _up(self, stage: Stage) -> tuple[Ports, Wanted]:
         """Where the stage's server listens and what it should serve. Raises `EndpointUnavailableError` when down."""
-        folder = EndpointFolder(self._home, stage)
+        folder = self._folder(stage)
         ports, wanted = folder.ports(), folder.wanted()
         if wanted is None or ports is None:
             raise EndpointUnavailableError(f"Nothing is deployed to '{stage.value}'.", hint="Promote a version to it.")
@@ -181,11 +213,11 @@ class LocalEndpoints:
             raise EndpointUnavailableError(f"'{stage.value}' is down. {explain(status)}")
         return ports, wanted
 
-    def _answers(self, folder: EndpointFolder, wanted: Wanted) -> bool:
-        """Whether what is wanted serves as it was deployed, and passes the examination."""
+    def _answers(self, folder: EndpointFolder, wanted: Wanted, stage: Stage) -> bool:
+        """Whether what is wanted serves as it was deployed, where the settings say, and passes the examination."""
         ports, status = folder.ports(), folder.status()
         ours = status is not None and status.takes_loads and is_held(folder.lock)
-        if ports is None or not ours or _look(folder, wanted, ports).drift:
+        if ports is None or not ours or self._is_of_another_server(folder, stage) or _look(folder, wanted, ports).drift:
             return False
         return is_well(_client(ports), wanted.model)
 
@@ -206,6 +238,7 @@ class LocalEndpoints:
 
         A runner that is just leaving is waited for and followed by a new one.
         """
+        self._leave_another_server(folder, stage)
         deadline = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline:
             if not is_held(folder.lock):
@@ -222,14 +255,21 @@ class LocalEndpoints:
         )
 
     def _spawn_runner(self, folder: EndpointFolder, stage: Stage) -> None:
-        locate(self._serving_env)  # says here, to the person who asks, what is missing
+        external = self._external.get(stage)
+        if external is None:
+            locate(self._serving_env)  # says here, to the person who asks, what is missing
         try:
             lock = FileLock.acquire(folder.lock)
         except LockHeldError:
             return
+        if self._is_of_another_server(folder, stage):
+            folder.forget_ports()
         folder.say_nothing()  # else the dead runner's last words would be taken for the new one's
         command = [sys.executable, "-m", _RUNNER, "--home", str(self._home.absolute()), "--stage", stage.value]
-        command += ["--serving-env", str(self._serving_env.absolute())]
+        if external is None:
+            command += ["--serving-env", str(self._serving_env.absolute())]
+        else:
+            command += ["--triton", external.url, "--repository", str(external.repository.absolute())]
         spawn_detached(command, lock=lock, log=folder.runner_log, env=_runner_environment())
 
 
@@ -241,7 +281,7 @@ def _look(folder: EndpointFolder, wanted: Wanted, ports: Ports) -> Look:
 
 
 def _client(ports: Ports) -> TritonClient:
-    return TritonClient(http_address=f"{HOST}:{ports.http}", grpc_address=f"{HOST}:{ports.grpc}")
+    return TritonClient(http_address=ports.address(ports.http), grpc_address=ports.address(ports.grpc))
 
 
 def _send(pid: int, number: signal.Signals) -> None:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Final
@@ -50,7 +50,7 @@ class LocalEvaluator:
         return sha256
 
     def run(
-        self, archive: Path, *, sha256: str, test: str | LabelledImages, hard: LabelledImages | None, say: Say
+        self, archive: Path, *, sha256: str, test: str | LabelledImages, hard: Sequence[LabelledImages], say: Say
     ) -> Measurement:
         content = read_archive(archive, sha256=sha256)
         require_servable(content.onnx)  # also that it names no other file of this machine
@@ -61,13 +61,11 @@ class LocalEvaluator:
                 given = ["--test", _write(folder / "given-test.npz", test)]
             else:
                 given = ["--dataset", test]
-            if hard is not None:
-                given += ["--hard", _write(folder / "given-hard.npz", hard)]
+            for place, one in enumerate(hard):
+                given += ["--hard", _write(folder / f"given-hard-{place}.npz", one)]
             self._assess(folder, given, say)
             return Measurement(
-                tried=tuple(
-                    _tried(path, kind) for kind in DataKind if (path := folder / f"{kind.value}.npz").is_file()
-                ),
+                tried=tuple(_tried(path, kind) for kind in DataKind for path in _written(folder, kind)),
                 performance=_performance(folder / "performance.json"),
             )
 
@@ -108,6 +106,13 @@ def _write(path: Path, data: LabelledImages) -> str:
     images = np.frombuffer(data.images, np.uint8).reshape(-1, 28, 28)
     np.savez(path, name=np.array(data.name), images=images, labels=np.frombuffer(data.labels, np.uint8))
     return str(path)
+
+
+def _written(folder: Path, kind: DataKind) -> Sequence[Path]:
+    """What `backend.digits.assess` wrote of the kind: one file, or for labelled drawings one a set, in their order."""
+    one = folder / f"{kind.value}.npz"
+    several = sorted(folder.glob(f"{kind.value}-*.npz"), key=lambda path: int(path.stem.rpartition("-")[2]))
+    return [one] if one.is_file() else several
 
 
 def _tried(path: Path, kind: DataKind) -> Tried:

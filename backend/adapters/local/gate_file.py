@@ -15,6 +15,8 @@ from backend.domain.serving import Stage
 from backend.errors import InvalidInputError, NotFoundError
 
 _WITHOUT_LIMITS: Final = "required"
+_SET: Final = "set"
+"""The set of labelled drawings that the gate `hard_examples` asks about; may be left out."""
 _HINT: Final = "The comments in models/gates.yaml say what each gate takes."
 
 
@@ -57,7 +59,7 @@ class _Reader:
                 raise self._refusal(
                     value, f"'{word}' asks what serves on staging: a version cannot have served there before it does"
                 )
-            gates.append(Gate(name=name, limits=self._limits(name, value)))
+            gates.append(Gate(name=name, limits=self._limits(name, value), examples=self._examples(name, value)))
         return tuple(gates)
 
     def _limits(self, name: GateName, node: Node) -> Mapping[str, float]:
@@ -66,11 +68,23 @@ class _Reader:
             if not isinstance(node, ScalarNode) or node.value != _WITHOUT_LIMITS:
                 raise self._refusal(node, f"'{name.value}' takes no limits: write `{name.value}: {_WITHOUT_LIMITS}`")
             return {}
-        found = self._entries(node, f"the limits of '{name.value}'", list(taken))
+        also = [_SET] if name is GateName.HARD_EXAMPLES else []
+        found = self._entries(node, f"the limits of '{name.value}'", [*taken, *also])
         for word in taken:
             if word not in found:
                 raise self._refusal(node, f"'{name.value}' needs '{word}'")
         return {word: self._number(name, word, found[word]) for word in taken}
+
+    def _examples(self, name: GateName, node: Node) -> str:
+        """The set that the gate names; whether there is one is found out when it is asked."""
+        if name is not GateName.HARD_EXAMPLES:
+            return ""
+        value = self._entries(node, f"the limits of '{name.value}'", [*LIMITS[name], _SET]).get(_SET)
+        if value is None:
+            return ""
+        if not isinstance(value, ScalarNode) or not value.value.strip():
+            raise self._refusal(value, f"'{_SET}' of '{name.value}' is no name of a set of labelled drawings")
+        return str(value.value).strip()
 
     def _number(self, name: GateName, word: str, node: Node) -> float:
         limit = LIMITS[name][word]

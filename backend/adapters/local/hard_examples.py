@@ -24,8 +24,11 @@ class LocalHardExamples:
 
     def add(self, example: HardExample) -> None:
         with self._database.write() as connection:
-            if connection.execute(select(hard_examples.c.id).where(hard_examples.c.id == example.id)).first():
+            pixels = base64.b64encode(example.pixels).decode()
+            same = connection.execute(select(hard_examples).where(hard_examples.c.pixels == pixels)).all()
+            if any((row.id, row.label) == (example.id, example.label) for row in same) and len(same) == 1:
                 return
+            connection.execute(delete(hard_examples).where(hard_examples.c.pixels == pixels))
             connection.execute(
                 insert(hard_examples).values(
                     id=example.id,
@@ -35,7 +38,7 @@ class LocalHardExamples:
                     stage=example.stage.value,
                     at=example.at,
                     added_by=example.by,
-                    pixels=base64.b64encode(example.pixels).decode(),
+                    pixels=pixels,
                     strokes=example.strokes,
                 )
             )

@@ -46,6 +46,11 @@ class Home:
         """A folder for each archive that was run, under its SHA-256, and `data` with the images."""
         return self.root / "evaluations"
 
+    @property
+    def hard_examples(self) -> Path:
+        """Sets of labelled drawings, each under its SHA-256."""
+        return self.root / "hard-examples"
+
     def operation(self, operation_id: str) -> Path:
         """Ids come from addresses and command lines: raises `InvalidInputError` for what cannot be one."""
         if not _OPERATION_ID.fullmatch(operation_id):

@@ -72,4 +72,19 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         *never_changed("audit_events"),
         *never_changed("deployments", while_open="outcome = 'InProgress'"),
     ),
+    (
+        # Times are whole seconds since 1970: a chart's steps are then a division, in any database.
+        """CREATE TABLE traffic_samples (stage VARCHAR(20) NOT NULL, at_s INTEGER NOT NULL, seconds FLOAT NOT NULL,
+        version INTEGER NOT NULL, requests INTEGER NOT NULL, failed INTEGER NOT NULL, p50_ms FLOAT, p95_ms FLOAT,
+        p99_ms FLOAT, queue_ms FLOAT, compute_ms FLOAT, cpu FLOAT, memory FLOAT, PRIMARY KEY (stage, at_s))""",
+        """CREATE TABLE prediction_tallies (stage VARCHAR(20) NOT NULL, at_s INTEGER NOT NULL,
+        version INTEGER NOT NULL, digits TEXT NOT NULL, confidence FLOAT NOT NULL, unsure INTEGER NOT NULL,
+        failed INTEGER NOT NULL, PRIMARY KEY (stage, at_s, version))""",
+    ),
+    (
+        """CREATE TABLE hard_example_sets (sha256 VARCHAR(64) PRIMARY KEY, name VARCHAR(40) NOT NULL,
+        n INTEGER NOT NULL, at VARCHAR(32) NOT NULL, kept_by VARCHAR(200) NOT NULL, comment TEXT NOT NULL,
+        CONSTRAINT hard_example_sets_name UNIQUE (name))""",
+        *never_changed("hard_example_sets", key="sha256"),
+    ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy import text
 
 from backend.adapters.local.database import Database
+from backend.adapters.local.external_server import ExternalTriton
 from backend.adapters.local.home import Home
 from backend.adapters.local.serving_proof import prove_serving
 from backend.domain.drift import told
@@ -32,6 +33,7 @@ def local_probes(
     database: Database,
     serving: ServingPlatform,
     serving_environment: Path,
+    external: Mapping[Stage, ExternalTriton],
     data: Path | None,
     wandb: Probe,
 ) -> Sequence[Probe]:
@@ -45,7 +47,12 @@ def local_probes(
         wandb,
     ]
     probes += [Probe(name=f"{stage.value.capitalize()} endpoint", look=_endpoint(serving, stage)) for stage in Stage]
-    return [*probes, Probe(name="Embedded Triton", look=lambda: _triton(serving_environment))]
+    probes += [
+        Probe(name=f"Triton of {stage.value}", look=_external_triton(external[stage], stage)) for stage in external
+    ]
+    if len(external) < len(Stage):
+        probes.append(Probe(name="Embedded Triton", look=lambda: _triton(serving_environment)))
+    return probes
 
 
 def _python() -> str:
@@ -109,6 +116,20 @@ def _endpoint(serving: ServingPlatform, stage: Stage) -> Callable[[], str]:
                 hint=f"python -m backend guard restore --stage {stage.value}",
             )
         return f"version {endpoint.wanted.version} serves at {endpoint.url}"
+
+    return look
+
+
+def _external_triton(triton: ExternalTriton, stage: Stage) -> Callable[[], str]:
+    def look() -> str:
+        try:
+            triton.require_ours(stage)
+        except OSError as error:
+            raise SetupError(
+                f"The model repository '{triton.repository}' cannot be written: {error}.",
+                hint="Let DIGITS_TRITON_REPOSITORY name a folder that this user can write.",
+            ) from error
+        return f"the Triton server at {triton.url} loads models from {triton.repository}"
 
     return look
 

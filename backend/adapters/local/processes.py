@@ -28,19 +28,22 @@ class LockHeldError(Exception):
 
 
 class FileLock:
-    """An exclusive lock on `path`, held until `release` or the end of the process."""
+    """A lock on `path`, held until `release` or the end of the process."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self._released = False
 
     @classmethod
-    def acquire(cls, path: Path) -> Self:
-        """Take the lock now or raise `LockHeldError`; creates the file and its folder."""
+    def acquire(cls, path: Path, *, shared: bool = False) -> Self:
+        """Take the lock now or raise `LockHeldError`; creates the file and its folder.
+
+        A shared one keeps out whoever wants it alone, and does not count as held (`is_held`).
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(fd)
             raise LockHeldError(str(path)) from None
@@ -72,7 +75,7 @@ class FileLock:
 
 
 def is_held(path: Path) -> bool:
-    """Whether some live process holds the lock.
+    """Whether some live process holds the lock alone.
 
     Probes with a shared lock, so that two probes at once do not take each other for the holder.
     """

@@ -185,3 +185,42 @@ hard_examples = Table(
     Column("pixels", Text, nullable=False),
     Column("strokes", Text, nullable=False),
 )
+traffic_samples = Table(
+    "traffic_samples",
+    metadata,
+    Column("stage", String(20), primary_key=True),
+    Column("at_s", Integer, primary_key=True),
+    Column("seconds", Float, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("p50_ms", Float),
+    Column("p95_ms", Float),
+    Column("p99_ms", Float),
+    Column("queue_ms", Float),
+    Column("compute_ms", Float),
+    Column("cpu", Float),
+    Column("memory", Float),
+)
+prediction_tallies = Table(
+    "prediction_tallies",
+    metadata,
+    Column("stage", String(20), primary_key=True),
+    Column("at_s", Integer, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("digits", Document, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("unsure", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+)
+hard_example_sets = Table(
+    "hard_example_sets",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("name", String(40), nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("kept_by", String(200), key="by", nullable=False),
+    Column("comment", Text, nullable=False),
+    UniqueConstraint("name", name="hard_example_sets_name"),
+)

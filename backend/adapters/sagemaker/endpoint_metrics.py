@@ -6,14 +6,15 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from backend.adapters.sagemaker.errors import translating
 from backend.adapters.sagemaker.serving_requests import VARIANT
 from backend.adapters.sagemaker.session import Aws
 from backend.domain.serving import EndpointMetrics
+from backend.domain.traffic import Sample
 
 _REQUESTS: Final = "AWS/SageMaker"
 _MACHINES: Final = "/aws/sagemaker/Endpoints"
@@ -24,6 +25,8 @@ _RECENT: Final = timedelta(minutes=3)
 _QUANTILES: Final = ("p50", "p95", "p99")
 _GIB: Final = {"large": 8, "xlarge": 16, "2xlarge": 32, "4xlarge": 64, "8xlarge": 128, "12xlarge": 192}
 """Memory of the m and g families, https://aws.amazon.com/sagemaker/pricing; c has half of it, r twice."""
+_GIB_PER_CORE: Final = 4
+"""Of the m and g families: the sizes have as many cores in every family."""
 _FAMILY_SHARE: Final = {"m": 1.0, "g": 1.0, "c": 0.5, "r": 2.0}
 
 
@@ -48,9 +51,58 @@ def measured(
         p99_ms=_milliseconds(p99),
         queue_ms=None,
         compute_ms=sum(totals["model_us"]) / requests / 1000 if requests else None,
-        cpu=None if cpu is None else min(cpu / 100, 1.0),
+        cpu=share_of_cores(cpu, instance_type),
         memory_used=None if memory is None or there is None else round(memory / 100 * there),
         memory_total=None if memory is None else there,
+        told_by="CloudWatch",
+        remark="They come a minute late; refused requests are not among the errors.",
+    )
+
+
+def history(
+    aws: Aws, endpoint: str, *, start: datetime, end: datetime, step: timedelta, instance_type: str
+) -> Sequence[Sample]:
+    """A sample for each step in which CloudWatch has anything, oldest first; one GetMetricData call, with its pages."""
+    period = int(step.total_seconds())
+    points = _read_points(aws, endpoint, history_queries(endpoint, period), start, end)
+    moments = sorted({moment for name in points for moment in points[name]})
+    return [_sample({name: points[name].get(at) for name in points}, at, step, instance_type) for at in moments]
+
+
+def last_invocation(aws: Aws, endpoint: str, *, start: datetime, end: datetime) -> datetime | None:
+    """The end of the newest minute in which the endpoint was asked."""
+    query = _query(endpoint, "requests", "Invocations", "Sum", _MINUTE)
+    asked = _read_points(aws, endpoint, [query], start, end)["requests"]
+    newest = max((at for at, count in asked.items() if count), default=None)
+    return None if newest is None else newest + timedelta(seconds=_MINUTE)
+
+
+def history_queries(endpoint: str, period_s: int) -> Sequence[dict[str, Any]]:
+    return [
+        _query(endpoint, "requests", "Invocations", "Sum", period_s),
+        _query(endpoint, "failed", "Invocation5XXErrors", "Sum", period_s),
+        *(_query(endpoint, quantile, "ModelLatency", quantile, period_s) for quantile in _QUANTILES),
+        _query(endpoint, "compute", "ModelLatency", "Average", period_s),
+        _query(endpoint, "cpu", "CPUUtilization", "Average", period_s, _MACHINES),
+        _query(endpoint, "memory", "MemoryUtilization", "Average", period_s, _MACHINES),
+    ]
+
+
+def _sample(values: Mapping[str, float | None], begun: datetime, step: timedelta, instance_type: str) -> Sample:
+    requests, failed = (round(values[name] or 0) for name in ("requests", "failed"))
+    memory = values["memory"]
+    return Sample(
+        at=begun + step,
+        seconds=step.total_seconds(),
+        version=0,
+        requests=requests - failed,
+        failed=failed,
+        p50_ms=_milliseconds(values["p50"]),
+        p95_ms=_milliseconds(values["p95"]),
+        p99_ms=_milliseconds(values["p99"]),
+        compute_ms=_milliseconds(values["compute"]),
+        cpu=share_of_cores(values["cpu"], instance_type),
+        memory=None if memory is None else min(memory / 100, 1.0),
     )
 
 
@@ -86,8 +138,16 @@ def _query(
 def _read(
     aws: Aws, endpoint: str, queries: Sequence[dict[str, Any]], start: datetime, end: datetime
 ) -> dict[str, list[float]]:
-    """Each query's values, oldest first, page after page."""
-    values: dict[str, list[float]] = {query["Id"]: [] for query in queries}
+    """Each query's values, oldest first."""
+    points = _read_points(aws, endpoint, queries, start, end)
+    return {name: [found[at] for at in sorted(found)] for name, found in points.items()}
+
+
+def _read_points(
+    aws: Aws, endpoint: str, queries: Sequence[dict[str, Any]], start: datetime, end: datetime
+) -> dict[str, dict[datetime, float]]:
+    """Each query's values by the beginning of their period, page after page."""
+    points: dict[str, dict[datetime, float]] = {query["Id"]: {} for query in queries}
     with translating(f"read the metrics of '{endpoint}'"):
         pages = (
             aws.cloudwatch()
@@ -101,8 +161,19 @@ def _read(
         )
         for page in pages:
             for result in page["MetricDataResults"]:
-                values[result["Id"]] += result["Values"]
-    return values
+                moments = (at.astimezone(UTC) for at in result["Timestamps"])
+                points[result["Id"]] |= zip(moments, result["Values"], strict=True)
+    return points
+
+
+def share_of_cores(percent: float | None, instance_type: str) -> float | None:
+    """A share of the whole machine from CloudWatch's `CPUUtilization`, which adds up its cores: 200 is all of two.
+
+    None for a type whose cores we do not know.
+    """
+    _, _, rest = instance_type.partition("ml.")
+    gib = _GIB.get(rest.partition(".")[2])
+    return None if percent is None or gib is None else min(percent / 100 / (gib / _GIB_PER_CORE), 1.0)
 
 
 def memory_of(instance_type: str) -> int | None:

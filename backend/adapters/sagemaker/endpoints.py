@@ -22,6 +22,7 @@ from backend.adapters.sagemaker.endpoint_limits import require_room
 from backend.adapters.sagemaker.endpoint_metrics import measured
 from backend.adapters.sagemaker.hosted import IN_SERVICE, HostedEndpoint, Look
 from backend.adapters.sagemaker.hosting import Preparation
+from backend.adapters.sagemaker.lifetimes import S3Lifetimes
 from backend.adapters.sagemaker.names import NO_SUFFIXES, Suffixes, endpoint_name
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.prices import Prices
@@ -40,6 +41,7 @@ from backend.adapters.sagemaker.session import Aws
 from backend.adapters.sagemaker.stage_lock import LEASE_S, StageLock
 from backend.adapters.triton.client import require_images
 from backend.domain.capabilities import Feature, Unsupported, require
+from backend.domain.lifetimes import NO_LIMIT
 from backend.domain.prediction import Answer
 from backend.domain.promotion import STEPS
 from backend.domain.serving import Endpoint, EndpointMetrics, EndpointStatus, ServedModel, Stage
@@ -67,6 +69,8 @@ def _utc_now() -> datetime:
 _UNSUPPORTED: Final[Unsupported] = {
     Feature.SUSPEND: "An endpoint of SageMaker does not run on this machine: it serves on when the machine stops, and "
     "costs until it is deleted. Delete it, or scale it down.",
+    Feature.TAKE_DOWN: "No process of this product runs in AWS. `python -m backend guard` takes it down: let cron or "
+    "GitHub Actions run that by the clock.",
     Feature.PROBE_STREAM: "SageMaker takes signed requests only, which the probe stream does not send: whether a "
     "client was let down is not measured. The deployment's own steps ask the known digits before and after.",
     Feature.LOAD_TEST: "SageMaker takes signed requests only, which the load generator does not send. SageMaker "
@@ -113,6 +117,7 @@ class SageMakerEndpoints:
             stage: HostedEndpoint(aws, name, tags=tags, poll_s=poll_s, pause=pause) for stage, name in names.items()
         }
         self._wanted = {stage: WantedStore(bucket, deployments_folder(stage, own[stage])) for stage in Stage}
+        self._lifetimes = S3Lifetimes(bucket, suffixes=suffixes)
 
     def describe(self, stage: Stage) -> Endpoint:
         """Raises `AccessError`, `ThrottledError` or `PlatformError` when AWS cannot be asked: a plan must not be made
@@ -166,6 +171,9 @@ class SageMakerEndpoints:
             for step in STEPS:
                 report(step, StepStatus.COMPLETED, f"version {target.version} serves already")
             return self.describe(stage)
+        lifetime = self._lifetimes.read(stage)
+        if lifetime.taken_down_at or lifetime.is_due(self._clock()):
+            self._lifetimes.keep(stage, NO_LIMIT)
         try:
             endpoint_deployment.deploy(tools, target, archive, report)
         except WentBack as back:
@@ -216,6 +224,7 @@ class SageMakerEndpoints:
         self._lock.require_held(stage)
         if known != Wanted(model=None):
             wanted.write(Wanted(model=None))
+        self._lifetimes.keep(stage, NO_LIMIT)
         Fleet(self._aws, hosted.name).forget_autoscaling()
         hosted.delete(self._longest_s)
         self._preparation(stage).collect(())

@@ -27,6 +27,9 @@ class S3HardExamples:
     def add(self, example: HardExample) -> None:
         with suppress(LostRaceError):  # the same picture under the same label is there already
             self._bucket.create(f"{_FOLDER}{example.id}.json", to_document(example))
+        for other in self.list_examples():
+            if other.pixels == example.pixels and other.id != example.id:
+                self._bucket.delete(f"{_FOLDER}{other.id}.json")
 
     def remove(self, example_id: str) -> HardExample:
         key = f"{_FOLDER}{example_id}.json"

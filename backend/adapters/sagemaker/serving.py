@@ -9,10 +9,14 @@ from pathlib import Path
 from backend.adapters.sagemaker.artifacts import Artifacts
 from backend.adapters.sagemaker.audit import S3AuditLog
 from backend.adapters.sagemaker.deployments import S3Deployments
+from backend.adapters.sagemaker.endpoint_logs import CloudWatchServerLogs
+from backend.adapters.sagemaker.endpoint_traffic import CloudWatchTraffic
 from backend.adapters.sagemaker.endpoints import SageMakerEndpoints
 from backend.adapters.sagemaker.evaluations import S3Evaluations
+from backend.adapters.sagemaker.example_sets import S3ExampleSets
 from backend.adapters.sagemaker.hard_examples import S3HardExamples
 from backend.adapters.sagemaker.images import triton_image
+from backend.adapters.sagemaker.lifetimes import S3Lifetimes
 from backend.adapters.sagemaker.names import Suffixes
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.operation_store import S3OperationStore
@@ -23,6 +27,7 @@ from backend.adapters.sagemaker.scaling import SageMakerFleets
 from backend.adapters.sagemaker.serving_requests import Hosting, Shift
 from backend.adapters.sagemaker.session import Aws
 from backend.adapters.sagemaker.sites import S3Archives, SageMakerSites
+from backend.adapters.sagemaker.tallies import S3Tallies
 from backend.ports.probes import Probe
 
 
@@ -37,7 +42,12 @@ class ServingOnAws:
     audit: S3AuditLog
     operations: S3OperationStore
     examples: S3HardExamples
+    example_sets: S3ExampleSets
     evaluations: S3Evaluations
+    traffic: CloudWatchTraffic
+    tallies: S3Tallies
+    logs: CloudWatchServerLogs
+    lifetimes: S3Lifetimes
     sites: SageMakerSites
     archives: S3Archives
     probes: Sequence[Probe]
@@ -84,7 +94,12 @@ def serving_on_aws(
         audit=S3AuditLog(bucket),
         operations=S3OperationStore(bucket),
         examples=S3HardExamples(bucket),
+        example_sets=S3ExampleSets(bucket),
         evaluations=S3Evaluations(bucket),
+        traffic=CloudWatchTraffic(aws, instance_type=hosting.instance_type),
+        tallies=S3Tallies(bucket),
+        logs=CloudWatchServerLogs(aws),
+        lifetimes=S3Lifetimes(bucket),
         sites=SageMakerSites(aws, bucket, hosting, serve, own_image=image),
         archives=S3Archives(bucket, cache / "incoming"),
         probes=serving_probes(aws, bucket, serving, hosting),

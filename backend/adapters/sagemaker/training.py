@@ -40,6 +40,8 @@ from backend.ports.training import NO_CHANNELS, Channel, TrainingPlatform
 
 UNSUPPORTED: Final[Unsupported] = {
     Feature.QUEUE: "SageMaker starts every job on machines of its own; what exceeds the account's quota is refused.",
+    Feature.END_WITH_MACHINE: "They do not run on this machine, and they may be a colleague's. "
+    "`python -m backend jobs stop NAME` stops one.",
 }
 
 

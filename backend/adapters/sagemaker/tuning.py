@@ -33,6 +33,8 @@ UNSUPPORTED: Final[Unsupported] = {
     Feature.RESUME_TRIALS: "SageMaker starts trials anew: a resumed search learns from the finished ones, no more.",
     Feature.GIVE_UP_EARLY: "SageMaker runs every trial, and fails the search when all of them have failed.",
     Feature.PARTIAL_GRID: "SageMaker tries every combination of a grid: allow as many trials, or shorten the lists.",
+    Feature.END_WITH_MACHINE: "They do not run on this machine, and they may be a colleague's. "
+    "`python -m backend jobs stop NAME` stops one.",
 }
 
 

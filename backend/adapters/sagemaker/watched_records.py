@@ -8,10 +8,12 @@ from typing import Final
 
 from backend.adapters.sagemaker.background import LIST_SECONDS, Answers
 from backend.domain.audit import AuditEvent, AuditFilter, AuditWords
+from backend.domain.example_sets import ExampleSet
 from backend.domain.prediction import HardExample
 from backend.domain.predictions import DataKind, Evaluated, LabelledImages, Predictions
 from backend.ports.audit import EVERYTHING, AuditLog
 from backend.ports.evaluations import EvaluationStore
+from backend.ports.example_sets import ExampleSets
 from backend.ports.hard_examples import HardExamples
 
 _EVERYTHING: Final = "all"
@@ -67,6 +69,25 @@ class WatchedExamples:
 
     def list_examples(self) -> Sequence[HardExample]:
         return self._lists.get(_EVERYTHING)
+
+
+class WatchedExampleSets:
+    """`ExampleSets` for a dashboard."""
+
+    def __init__(self, sets: ExampleSets) -> None:
+        self._sets = sets
+        self._lists: Answers[Sequence[ExampleSet]] = Answers(lambda _: sets.list_sets(), lambda _: LIST_SECONDS)
+
+    def keep(self, kept: ExampleSet, content: bytes) -> ExampleSet:
+        kept = self._sets.keep(kept, content)
+        self._lists.forget()
+        return kept
+
+    def list_sets(self) -> Sequence[ExampleSet]:
+        return self._lists.get(_EVERYTHING)
+
+    def content(self, sha256: str) -> bytes:
+        return self._sets.content(sha256)
 
 
 class WatchedEvaluations:

@@ -80,15 +80,18 @@ class TritonClient:
 
         Raises `EndpointUnavailableError`.
         """
-        status, body = self._call("POST", "/v2/repository/index", timeout_s)
-        if status != http.client.OK:
-            raise self._refusal(status, body)
-        index = _document(b'{"models": %b}' % body)["models"]
         return frozenset(
             (entry["name"], int(entry["version"]))
-            for entry in index
+            for entry in self._index(timeout_s)
             if entry.get("state", "UNAVAILABLE") != "UNAVAILABLE"
         )
+
+    def listed(self, *, timeout_s: float = ANSWER_TIMEOUT_S) -> frozenset[str]:
+        """Name of every folder in the server's model repository, whether anything in it can be loaded or not.
+
+        Raises `EndpointUnavailableError`.
+        """
+        return frozenset(str(entry["name"]) for entry in self._index(timeout_s))
 
     def infer(
         self,
@@ -155,6 +158,13 @@ class TritonClient:
             raise DeploymentFailedError(f"Triton refused to {verb} '{model}': {reason}") from error
         finally:
             client.close()
+
+    def _index(self, timeout_s: float) -> list[dict[str, Any]]:
+        status, body = self._call("POST", "/v2/repository/index", timeout_s)
+        if status != http.client.OK:
+            raise self._refusal(status, body)
+        index: list[dict[str, Any]] = _document(b'{"models": %b}' % body)["models"]
+        return index
 
     def _read(self, path: str, timeout_s: float) -> dict[str, Any]:
         status, body = self._call("GET", path, timeout_s)

@@ -40,12 +40,20 @@ def _facts(config: Mapping[str, Any]) -> dict[str, str]:
         "backend": str(config.get("backend", "")),
         "largest batch": str(config.get("max_batch_size", 0)),
         "instances": str(sum(int(group.get("count", 1)) for group in groups)),
-        "dynamic batching": "on" if "dynamic_batching" in config else "off",
+        "dynamic batching": _batching(config),
         "input": _tensors(config.get("input", [])),
         "output": _tensors(config.get("output", [])),
     }
     parameters.pop("generation", None)
     return {**facts, **{f"parameter {name}": value for name, value in sorted(parameters.items())}}
+
+
+def _batching(config: Mapping[str, Any]) -> str:
+    """Triton itself prefers the largest batch where no size is asked for."""
+    if "dynamic_batching" not in config:
+        return "off"
+    sizes = config["dynamic_batching"].get("preferred_batch_size") or [config.get("max_batch_size", 0)]
+    return f"in batches of {', '.join(map(str, sizes))}"
 
 
 def _tensors(tensors: list[Mapping[str, Any]]) -> str:

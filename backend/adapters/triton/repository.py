@@ -74,8 +74,10 @@ class ModelRepository:
                 shutil.rmtree(folder)
         shutil.rmtree(self._model / _STAGING, ignore_errors=True)
 
-    def remove(self) -> None:
-        shutil.rmtree(self.root, ignore_errors=True)
+    def clear(self) -> None:
+        """Remove all that is in it. The folder itself stays: a server that is not ours may run on it."""
+        for folder in self.root.glob("*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_folder(folder: Path, content: bytes) -> None:

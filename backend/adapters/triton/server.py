@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from backend.adapters.triton.environment import ServingEnvironment
 
 HOST: Final = "127.0.0.1"
 EXIT_TIMEOUT_S: Final = 5
 
+STUB: Final = "triton_python_backend_stub"
+"""The program that runs one copy of a model; Triton knows it by this name."""
+
+_PYTHON = "python"
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where Triton's Python backend itself puts its regions
 _REGIONS = "triton_onnxruntime_backend_shm_region_*"
 _YOUNG_S = 10.0
@@ -29,11 +35,13 @@ _IN_FLIGHT_S = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """The three ports of one server on the loopback interface."""
+    """Where one server listens. `external`: it was there before us, and is not ours to start or to stop."""
 
     http: int
     grpc: int
     metrics: int
+    host: str = HOST
+    external: bool = False
 
     @property
     def all(self) -> tuple[int, int, int]:
@@ -41,7 +49,11 @@ class Ports:
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self.http}"
+        return f"http://{self.address(self.http)}"
+
+    def address(self, port: int) -> str:
+        """`host:port`, as clients take it; an IPv6 host in brackets."""
+        return f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
 
 
 def free_ports() -> Ports:
@@ -84,10 +96,10 @@ def command_line(
 def install_backends(environment: ServingEnvironment, folder: Path) -> None:
     """Lay out what `--backend-directory` must hold: the Python backend with the right stub, and our `onnxruntime`."""
     shutil.rmtree(folder, ignore_errors=True)
-    python = folder / "python"
+    python = folder / _PYTHON
     shutil.copytree(environment.python_backend, python, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(environment.stub, python / environment.stub.name)
-    (python / environment.stub.name).chmod(0o755)
+    shutil.copy(environment.stub, python / STUB)
+    (python / STUB).chmod(0o755)
     shutil.copytree(
         Path(__file__).parent / "backend_onnxruntime",
         folder / "onnxruntime",
@@ -131,12 +143,36 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """End the server at once (its stubs end with it) and remove the shared memory that it leaves."""
+    """End the server and its stubs at once, and remove the shared memory that they leave.
+
+    A stub mostly ends by itself when its server is gone. But one whose server died while it held the lock of their
+    queue, as happens under load, waits for that lock for ever and heeds no SIGTERM.
+    """
     regions = _regions_of(process.pid)
-    process.kill()
-    process.wait()
+    with ExitStack() as stack:
+        stubs = [stack.enter_context(_Handle(stub)) for stub in _children_of(process.pid)]
+        process.kill()
+        process.wait()
+        for stub in stubs:
+            stub.kill()
     for region in regions:
         region.unlink(missing_ok=True)
+
+
+def end_orphaned_stubs(backends: Path) -> list[int]:
+    """End the stubs that were started from `backends` and outlived their server; returns their process ids.
+
+    No server may be running from there: every stub found is then an orphan (see `kill`), left by a server that
+    nobody of ours killed.
+    """
+    program = os.fsencode(backends / _PYTHON / STUB)
+    ended = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with _Handle(int(entry.name)) as stub:
+            if _command_of(stub.pid).startswith(program + b"\0"):
+                stub.kill()
+                ended.append(stub.pid)
+    return ended
 
 
 def remove_shared_memory_leftovers() -> list[Path]:
@@ -156,6 +192,44 @@ def remove_shared_memory_leftovers() -> list[Path]:
     for path in leftovers:
         path.unlink(missing_ok=True)
     return leftovers
+
+
+class _Handle:
+    """A process by a descriptor: a signal reaches it, or nobody, though its number may be another's meanwhile."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        with suppress(ProcessLookupError):
+            self._descriptor = os.pidfd_open(self.pid)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+    def kill(self) -> None:
+        if self._descriptor >= 0:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+
+
+def _children_of(pid: int) -> list[int]:
+    try:
+        tasks = [task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/children")]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [int(child) for task in tasks for child in task.split()]
+
+
+def _command_of(pid: int) -> bytes:
+    """The words of its command line, each ended by a zero byte; empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (PermissionError, FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def _regions_of(pid: int) -> set[Path]:

@@ -81,15 +81,18 @@ class FakeAws:
 def aws_server() -> Iterator[Server]:
     server = Server()
     yield server
+    if server.launchers is not None:
+        server.launchers.close()
     server.close()
 
 
-@pytest.fixture(scope="session")
-def launchers() -> Iterator[Zygote]:
-    """Starts the product's launchers quickly."""
-    zygote = Zygote()
-    yield zygote
-    zygote.close()
+@pytest.fixture
+def launchers(aws_server: Server) -> Iterator[Zygote]:
+    """Starts the product's launchers quickly; those that still run end with the test."""
+    if aws_server.launchers is None:
+        aws_server.launchers = Zygote()
+    yield aws_server.launchers
+    aws_server.launchers.end_all()
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from werkzeug.wrappers import Request, Response
 
 from tests.fakes.aws import model
 from tests.fakes.aws.faults import THROTTLED, AwsFault, Faults, validation
+from tests.fakes.aws.zygote import Zygote
 
 TARGETS: Final = {
     "SageMaker": "sagemaker",
@@ -66,6 +67,7 @@ class Server:
         self.runtime: Runtime | None = None
         self._writing = threading.Lock()
         self.connected: Any = None
+        self.launchers: Zygote | None = None
         """Clients of this server that tests share."""
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._http = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Silent)

@@ -1,23 +1,29 @@
 """Launchers in milliseconds: one process that has imported the SageMaker SDK, and forks for every launch.
 
 `python -m tests.fakes.aws.zygote` reads a JSON line for each launch from standard input: {"name": ..., "environment":
-{...}, "log": ...}. Each fork is what `backend.adapters.sagemaker.spawn` starts, without the three seconds of imports.
+{...}, "log": ...}, and ends all that still run at "end". Each fork is what `backend.adapters.sagemaker.spawn` starts,
+without the three seconds of imports.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import botocore.loaders
 import jsonschema
+
+_END = "end"
+_ENDED = "ended\n"
 
 
 class Zygote:
@@ -26,7 +32,8 @@ class Zygote:
     def __init__(self) -> None:
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "AWS_DEFAULT_REGION": "eu-west-1"}
         command = [sys.executable, "-m", "tests.fakes.aws.zygote"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, text=True)
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, text=True)
 
     def starting(self, folder: Path, environment: Mapping[str, str]) -> Callable[[str], None]:
         """As `spawn.start_launcher`."""
@@ -40,6 +47,13 @@ class Zygote:
             self._process.stdin.flush()
 
         return start
+
+    def end_all(self) -> None:
+        """No launch outlives its test: it would tell the next one's account of a job with the same name."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps(_END) + "\n")
+        self._process.stdin.flush()
+        assert _ENDED in iter(self._process.stdout.readline, "")
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -58,11 +72,20 @@ def main() -> None:
 
     _be_quick()
     assert sagemaker.train.ModelTrainer and sagemaker.core.training.configs and sagemaker.core.image_uris
+    running: set[int] = set()
     for line in sys.stdin:
-        while os.waitpid(-1, os.WNOHANG)[0] if _has_children() else False:
-            continue
+        running -= _reaped()
         wanted = json.loads(line)
-        if os.fork() == 0:
+        if wanted == _END:
+            for launch in running:
+                os.kill(launch, signal.SIGKILL)
+                os.waitpid(launch, 0)
+            running.clear()
+            print(_ENDED, end="", flush=True)
+            continue
+        if launch := os.fork():
+            running.add(launch)
+        else:
             os.setsid()
             log = os.open(wanted["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(log, 1)
@@ -97,12 +120,13 @@ def _tell_lookups() -> None:
     socket.getaddrinfo = telling
 
 
-def _has_children() -> bool:
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True
+def _reaped() -> set[int]:
+    """The launches that have ended since it was asked last."""
+    ended: set[int] = set()
+    with suppress(ChildProcessError):
+        while launch := os.waitpid(-1, os.WNOHANG)[0]:
+            ended.add(launch)
+    return ended
 
 
 if __name__ == "__main__":

@@ -12,7 +12,14 @@ from backend.adapters.triton.canary import canary_images
 from backend.domain.promotion import Outcome
 from backend.domain.serving import EndpointStatus, ServedModel, Stage
 from backend.domain.steps import StepStatus
-from backend.errors import AccessError, DeploymentFailedError, StageBusyError, StoreError, ThrottledError
+from backend.errors import (
+    AccessError,
+    DeploymentFailedError,
+    GateFailedError,
+    StageBusyError,
+    StoreError,
+    ThrottledError,
+)
 from tests.contract.promotion_platforms import ADA, Shop, sagemaker_shop
 from tests.fakes.aws.faults import EXPIRED, THROTTLED
 from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
@@ -22,6 +29,7 @@ from tests.fakes.aws.serving import set_alarm
 __all__ = ["aws", "aws_server"]
 
 STAGE = Stage.STAGING
+UNEVALUATED = "These versions were never evaluated."
 NAME = STAGE.endpoint_name
 
 
@@ -76,7 +84,7 @@ class TestSilentRollback:
 
     def test_a_first_fleet_that_does_not_start_leaves_nothing(self, aws: FakeAws, shop: Shop) -> None:
         aws.serving.endpoints.fail_next("CannotStartContainerError.")
-        deployment = shop.promotion.promote(Stage.PROD, 1, actor=ADA)
+        deployment = shop.promotion.promote(Stage.PROD, 1, actor=ADA, override=UNEVALUATED)
         assert deployment.outcome is Outcome.FAILED
         assert "CannotStartContainerError" in deployment.error
         assert shop.serving.describe(Stage.PROD).status is EndpointStatus.NOT_DEPLOYED
@@ -96,7 +104,7 @@ class TestThrottling:
         assert served(shop) == 2
 
     def test_looks_that_are_throttled_for_long_do_not_end_a_deployment(self, aws: FakeAws, shop: Shop) -> None:
-        aws.faults.plan("DescribeEndpoint", THROTTLED, times=8, after=4)
+        aws.faults.plan("DescribeEndpoint", THROTTLED, times=8, after=6)
         deployment = shop.promotion.promote(STAGE, 2, actor=ADA)
         assert deployment.outcome is Outcome.SUCCEEDED, deployment.error
 
@@ -256,7 +264,8 @@ class TestLimits:
 
     def test_one_that_others_use_up_is_told_in_sagemakers_words(self, aws: FakeAws, shop: Shop) -> None:
         aws.serving.limit_instances(INSTANCE, 2)
-        assert shop.promotion.promote(Stage.PROD, 1, actor=ADA).outcome is Outcome.SUCCEEDED
+        on_prod = shop.promotion.promote(Stage.PROD, 1, actor=ADA, override=UNEVALUATED)
+        assert on_prod.outcome is Outcome.SUCCEEDED
         deployment = shop.promotion.promote(STAGE, 2, actor=ADA)
         assert deployment.outcome is Outcome.FAILED
         assert f"quota '{INSTANCE} for endpoint usage' is 2" in deployment.error
@@ -305,9 +314,8 @@ class TestConfigs:
         version = shop.registry.get(2)
         overwrite(version.archive, b"other bytes")
         fresh = sagemaker_shop(aws, tmp_path / "fresh")
-        deployment = fresh.promotion.promote(STAGE, 2, actor=ADA)  # it has to fetch the archive
-        assert deployment.outcome is Outcome.FAILED
-        assert "it was overwritten" in deployment.error
+        with pytest.raises(GateFailedError, match="it was overwritten"):
+            fresh.promotion.promote(STAGE, 2, actor=ADA, override=UNEVALUATED)  # it has to fetch the archive
         with pytest.raises(
             StoreError, match="it was overwritten"
         ):  # it has the archive, and would only have to name it

@@ -11,6 +11,7 @@ from backend.adapters.triton.canary import canary_images
 from tests.contract.promotion_platforms import sagemaker_shop
 from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
 from tests.fakes.aws.hosted import INSTANCE
+from tests.fakes.backend import NOON
 from tests.integration.sagemaker.commands import run
 
 __all__ = ["aws", "aws_server"]
@@ -82,3 +83,13 @@ def test_the_doctor_looks_at_the_account(aws: FakeAws, tmp_path: Path) -> None:
     assert code == 1
     assert checks["AWS identity"]["ok"] and checks["Bucket"]["ok"]
     assert checks["Staging alarms"]["fix"] == "python -m backend endpoints alarms --stage staging"
+
+
+def test_stopping_this_machine_leaves_the_accounts_jobs_and_endpoints_alone(aws: FakeAws, tmp_path: Path) -> None:
+    aws.training.add("digits-hers", created=NOON, TrainingJobStatus="InProgress", Environment={"DIGITS_JOB": "hers"})
+    asked_before = len(aws.server.requests("StopTrainingJob"))
+    code, stopped, _ = run(aws, tmp_path / "home", "stop")
+    assert (code, stopped["jobs"], stopped["left"]) == (0, [], [])
+    assert len(aws.server.requests("StopTrainingJob")) == asked_before == 0
+    assert "may be a colleague's" in stopped["elsewhere"]["jobs"]
+    assert "does not run on this machine" in stopped["elsewhere"]["endpoints"]

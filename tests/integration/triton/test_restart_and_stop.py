@@ -82,7 +82,7 @@ def test_stop_lets_a_deployment_end_before_it_takes_the_server_away(world: World
 
     code, document = answered(started(world, "stop"))
 
-    assert (code, document) == (0, {"jobs": [], "left": [], "operations": [], "busy": []})
+    assert (code, document) == (0, {"jobs": [], "left": [], "operations": [], "busy": [], "elsewhere": {}})
     code, deployment = answered(promotion)
     assert (code, deployment["outcome"]) == (0, "Succeeded")
     endpoint = world.backend.serving.describe(STAGE)

@@ -77,6 +77,29 @@ def test_a_killed_server_is_replaced(served: Served) -> None:
     assert served.describe().served == served.target
 
 
+def hang_a_stub(served: Served) -> int:
+    """Under load every few stubs hang when the server is killed, for it had the lock of their queue; here one must."""
+    wait_until(lambda: len(children_of(served.server)) == 2, 5)
+    stub = children_of(served.server)[0]
+    os.kill(stub, signal.SIGSTOP)
+    return stub
+
+
+def test_a_stub_that_outlives_its_killed_server_is_ended_with_the_next_start(served: Served) -> None:
+    old, stub = served.server, hang_a_stub(served)
+    os.kill(old, signal.SIGKILL)
+    wait_until(lambda: served.server not in (0, old) and served.answers(4), 8)
+    assert not alive(stub)
+    assert len(children_of(served.server)) == 2
+
+
+def test_a_stage_that_is_deleted_after_its_runner_was_killed_leaves_no_stub(served: Served) -> None:
+    stub = hang_a_stub(served)
+    os.kill(served.runner, signal.SIGKILL)
+    served.endpoints.delete(STAGE)
+    assert not alive(stub)
+
+
 def test_a_killed_stub_is_healed_without_a_new_server(served: Served) -> None:
     server = served.server
     wait_until(lambda: len(children_of(server)) == 2, 5)  # the deployment's candidate is still being freed

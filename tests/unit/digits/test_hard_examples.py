@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from backend.digits import hard_examples
 from backend.digits.config import TrainConfig
+from backend.digits.dataset import digest_of
 from backend.digits.failures import ConfigError, DatasetError
 
 TENTH = TrainConfig(hard_examples=0.1, batch_size=64)
@@ -53,3 +55,12 @@ def test_drawings_of_both_kinds_leave_room_for_the_data_set() -> None:
     assert TrainConfig(freehand=0.5, hard_examples=0.4)
     with pytest.raises(ConfigError, match=r"freehand is 0.5 and hard_examples is 0.45; expected at most 0.9 together"):
         TrainConfig(freehand=0.5, hard_examples=0.45)
+
+
+def test_other_drawings_than_the_set_that_is_named_are_refused(tmp_path: Path) -> None:
+    environ = channel(tmp_path, [7, 1])
+    named = digest_of(np.full((2, 28, 28), 200, np.uint8), np.array([7, 1], np.uint8))
+    assert hard_examples.load(replace(TENTH, hard_examples_set=named), print, environ) is not None
+    assert hard_examples.load(replace(TENTH, hard_examples_set="sevens"), print, environ) is not None
+    with pytest.raises(DatasetError, match=rf"have the SHA-256 {named[:12]}; hard_examples_set names {'0' * 12}"):
+        hard_examples.load(replace(TENTH, hard_examples_set="0" * 64), print, environ)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from backend.domain.loadtest import LoadPlan, Shot, quantile, summarise
+from backend.domain.audit import AuditEvent
+from backend.domain.loadtest import LOAD_TEST, KeptTest, LoadPlan, LoadResult, Shot, kept, quantile, summarise, summary
 from backend.errors import InvalidInputError
 
 
@@ -42,3 +45,46 @@ def test_without_answers_there_are_no_quantiles() -> None:
 
 def test_a_quantile_is_one_of_the_values() -> None:
     assert [quantile([1.0, 2.0, 3.0], share) for share in (0.0, 0.34, 0.5, 0.99, 1.0)] == [1.0, 2.0, 2.0, 3.0, 3.0]
+
+
+def test_a_result_is_read_back_from_its_audit_event_and_what_has_none_is_passed_over() -> None:
+    plan = LoadPlan(concurrency=8, seconds=3)
+    result = LoadResult(
+        requests=100,
+        failed=1,
+        failures={"timeout": 1},
+        versions=(2,),
+        seconds=3.0,
+        per_second=33.04,
+        p50_ms=1.23456,
+        p99_ms=None,
+    )
+    noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+    def event(after: dict[str, object], outcome: str = "done", action: str = LOAD_TEST) -> AuditEvent:
+        return AuditEvent(
+            at=noon, actor="ada", action=action, subject="stage prod", outcome=outcome, before={}, after=after
+        )
+
+    of_before_results_were_kept = event({"concurrency": 8, "seconds": 3, "requests": 5, "failed": 0})
+    found = kept(
+        [
+            event(summary(plan, result)),
+            of_before_results_were_kept,
+            event({"error": "It is down."}, outcome="failed"),
+            event(summary(plan, result), action="promote"),
+        ]
+    )
+    assert list(found) == [
+        KeptTest(
+            at=noon,
+            by="ada",
+            plan=plan,
+            requests=100,
+            failed=1,
+            versions=(2,),
+            per_second=33.0,
+            p50_ms=1.235,
+            p99_ms=None,
+        )
+    ]

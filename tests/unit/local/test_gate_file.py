@@ -38,6 +38,11 @@ def test_the_gates_come_in_the_order_of_the_file_with_their_limits(tmp_path: Pat
     )
 
 
+def test_the_gate_of_hard_examples_may_name_a_set(tmp_path: Path) -> None:
+    gates = read_gates(written(tmp_path, GOOD + "  hard_examples: {tolerance: 0.1, set: sevens}\n"))
+    assert gates[Stage.PROD][-1] == Gate(name=GateName.HARD_EXAMPLES, limits={"tolerance": 0.1}, examples="sevens")
+
+
 def test_the_file_that_is_shipped_asks_everything_of_prod_and_less_of_staging() -> None:
     gates = read_gates(ROOT / "models" / "gates.yaml")
     asked = {stage: [gate.name for gate in gates[stage]] for stage in Stage}
@@ -63,6 +68,9 @@ def test_the_file_that_is_shipped_asks_everything_of_prod_and_less_of_staging() 
         (GOOD.replace("approved: required", "approved: yes"), 4, "write `approved: required`"),
         (GOOD.replace("{p99_ms: 5e1}", "required"), 6, "expected the limits of 'latency' as keys: p99_ms"),
         (GOOD + "  approved: required\n", 7, "'approved' is there twice"),
+        (GOOD + "  hard_examples: {tolerance: 0.1, set: []}\n", 7, "'set' of 'hard_examples' is no name of a set"),
+        (GOOD + "  hard_examples: {set: sevens}\n", 7, "'hard_examples' needs 'tolerance'"),
+        (GOOD.replace("{p99_ms: 5e1}", "{p99_ms: 5e1, set: a}"), 6, "unknown key 'set' in the limits of 'latency'"),
         (GOOD.replace("prod:", "prod: {"), 5, "not YAML"),
         (GOOD.replace("  digest", "\tdigest"), 2, "not YAML"),
     ],

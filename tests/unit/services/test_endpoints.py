@@ -8,6 +8,7 @@ from backend.domain.identity import Actor, Role
 from backend.domain.loadtest import LoadPlan
 from backend.domain.registry import Approval
 from backend.domain.serving import EndpointStatus, Stage
+from backend.domain.traffic import Span
 from backend.errors import EndpointUnavailableError, PermissionDeniedError, StageBusyError
 from tests.fakes.backend import World, make_world
 from tests.fakes.load import FakeLoad
@@ -60,6 +61,11 @@ class TestLoadTest:
         assert told == [(1.0, 10, 3)]
         assert last_event(world) == ("otto", "loadtest", "stage staging", "done")
         assert world.backend.audit.list_events()[0].after["failed"] == 3
+
+    def test_its_failures_count_as_our_clients_and_its_answers_in_no_mix(self, world: World, load: FakeLoad) -> None:
+        world.backend.endpoints.load_test(Stage.PROD, PLAN, actor=OTTO, progress=ignore)
+        (tally,) = world.backend.tallies.read(Stage.PROD, Span.HOUR)
+        assert (tally.failed, tally.n) == (3, 0)
 
     def test_a_stage_that_is_down_is_not_asked(self, world: World, load: FakeLoad) -> None:
         world.backend.serving.suspend(Stage.PROD)

@@ -20,11 +20,14 @@ from sqlalchemy import select
 from backend.adapters.local.database import Database
 from backend.adapters.local.schema import audit_events, metadata
 from backend.bootstrap import Backend
+from backend.domain.capabilities import Feature
 from backend.domain.identity import Actor, Role
 from backend.domain.jobs import JobStatus
+from backend.domain.lifetimes import Lifetime
 from backend.domain.loadtest import LoadPlan
 from backend.domain.prediction import HardExample, Prediction
 from backend.domain.registry import Approval
+from backend.domain.scaling import Autoscaling
 from backend.domain.serving import Stage
 from backend.domain.tuning import StopMode
 from backend.errors import PermissionDeniedError
@@ -77,6 +80,8 @@ EFFECTS: Final[Mapping[str, Effect]] = {
         Role.OPERATOR,
         lambda b, a: b.prediction.keep_again(dataclasses.replace(EXAMPLE, id="f"), actor=a),
     ),
+    "ExampleSetService.keep": (Role.OPERATOR, lambda b, a: b.labelling.keep("sevens", actor=a)),
+    "ExampleSetService.for_training": (Role.OPERATOR, lambda b, a: b.labelling.for_training(0.1, "now", actor=a)),
     "Endpoints.load_test": (
         Role.OPERATOR,
         lambda b, a: b.endpoints.load_test(Stage.STAGING, LoadPlan(concurrency=1, seconds=1), actor=a, progress=_tell),
@@ -85,6 +90,19 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "Endpoints.suspend": (Role.OPERATOR, lambda b, a: b.endpoints.suspend(Stage.STAGING, actor=a)),
     "Endpoints.delete": (Role.OPERATOR, lambda b, a: b.endpoints.delete(Stage.STAGING, actor=a)),
     "Endpoints.delete prod": (Role.APPROVER, lambda b, a: b.endpoints.delete(Stage.PROD, actor=a)),
+    "FleetService.scale": (Role.OPERATOR, lambda b, a: b.fleets.scale(Stage.STAGING, 2, actor=a)),
+    "FleetService.scale prod": (Role.APPROVER, lambda b, a: b.fleets.scale(Stage.PROD, 2, actor=a)),
+    "FleetService.scale_automatically": (
+        Role.OPERATOR,
+        lambda b, a: b.fleets.scale_automatically(
+            Stage.STAGING, Autoscaling(minimum=1, maximum=2, per_minute=100), actor=a
+        ),
+    ),
+    "FleetService.scale_by_hand": (Role.OPERATOR, lambda b, a: b.fleets.scale_by_hand(Stage.STAGING, actor=a)),
+    "FleetService.watch": (Role.OPERATOR, lambda b, a: b.fleets.watch(Stage.STAGING, actor=a)),
+    "LifetimeService.extend": (Role.OPERATOR, lambda b, a: b.expiry.extend(Stage.STAGING, 1, actor=a)),
+    "LifetimeService.lift": (Role.OPERATOR, lambda b, a: b.expiry.lift(Stage.STAGING, actor=a)),
+    "LifetimeService.take_down_due": (Role.OPERATOR, lambda b, a: _overdue(b).expiry.take_down_due(actor=a)),
     "Quickstart.start": (Role.APPROVER, lambda b, a: b.quickstart.start(actor=a, preset="fast")),
     "Quickstart.run": (Role.APPROVER, lambda b, a: b.quickstart.run("quickstart-1", actor=a, preset="fast")),
 }
@@ -99,13 +117,20 @@ READS: Final = {
     "PredictionService.predict",
     "PredictionService.try_candidate",
     "PredictionService.predict_files",
+    "PredictionService.answers",
     "PredictionService.explain",
+    "ExampleSetService.drawings",
+    "Sampling.samples",
+    "Sampling.image",
     "Quickstart.latest",
     "Quickstart.next_id",
     "Doctor.examine",
+    "Watching.idle",
+    "Watching.answers",
     "Gates.declared",
     "Gates.look",
     "Gates.evaluate",
+    "Gates.example_sets",
     "Promotion.require_restorer",
     "Guard.look",
     "Guard.acceptable",
@@ -123,16 +148,24 @@ READS: Final = {
     *(f"Runs.{name}" for name, _ in inspect.getmembers(Runs, inspect.isfunction) if not name.startswith("_")),
 }
 PORT_READS: Final = {
-    "training": {"describe", "list_jobs", "read_log", "metric_points", "fetch_archive", "fetch_output"},
-    "tuning": {"describe", "list_jobs", "read_log", "importance"},
+    "training": {
+        *("describe", "list_jobs", "read_log", "metric_points", "fetch_archive", "fetch_output"),
+        *("freshness", "unsupported"),
+    },
+    "tuning": {"describe", "list_jobs", "read_log", "importance", "unsupported"},
     "registry": {"get", "list_versions", "decisions", "fetch_archive"},
-    "serving": {"describe", "measure", "hourly_cost"},
+    "serving": {"describe", "measure", "hourly_cost", "unsupported"},
     "deployments": {"get", "history"},
     # Started is a command, and that one asks for the role.
     "operations": {"start", "is_running", "running", "answer", "output"},
     "audit": {"list_events", "count", "words"},
     "examples": {"list_examples"},
+    "example_sets": {"list_sets"},
     "evaluations": {"predictions", "evaluated", "data"},
+    "traffic": {"samples", "last_request", "source"},
+    "tallies": {"read"},
+    "server_logs": {"read", "sources"},
+    "lifetimes": {"read"},
 }
 """What pages and commands may do without a service."""
 OUTSIDE: Final = sorted(
@@ -144,6 +177,13 @@ OUTSIDE: Final = sorted(
 
 
 def _tell(*_: object) -> None: ...
+
+
+def _overdue(backend: Backend) -> Backend:
+    """Staging's time is over, on a platform that does not see to that by itself."""
+    backend.serving.unsupported = {Feature.TAKE_DOWN: "Nobody runs there."}
+    backend.lifetimes.keep(Stage.STAGING, Lifetime(until=NOON))
+    return backend
 
 
 def public_methods() -> set[str]:

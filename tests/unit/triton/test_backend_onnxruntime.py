@@ -54,7 +54,6 @@ def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     Metric.published, Metric.released = [], []
     stub: Any = ModuleType("triton_python_backend_utils")
     stub.MetricFamily = MetricFamily
-    stub.get_input_tensor_by_name = lambda request, name: request[name]
     stub.Tensor = lambda name, values: SimpleNamespace(name=name, values=values)
     stub.TritonError = str
     stub.InferenceResponse = lambda output_tensors, error=None: SimpleNamespace(tensors=output_tensors, error=error)
@@ -87,8 +86,8 @@ def arguments(
     }
 
 
-def request(images: np.ndarray) -> dict[str, Any]:
-    return {"input_1": SimpleNamespace(as_numpy=lambda: images)}
+def request(images: np.ndarray) -> SimpleNamespace:
+    return SimpleNamespace(inputs=lambda: [SimpleNamespace(as_numpy=lambda: images)])
 
 
 def test_requests_of_a_batch_get_their_own_answers(module: ModuleType, tmp_path: Path) -> None:

@@ -10,12 +10,11 @@ import pytest
 from backend.adapters.local.endpoint_folder import EndpointFolder, take_lock
 from backend.adapters.local.endpoint_guard import EndpointGuard
 from backend.adapters.local.endpoint_look import look
-from backend.adapters.local.endpoint_runner import EndpointRunner
 from backend.domain.audit import AuditEvent
 from backend.domain.drift import DRIFTED, IN_STEP
 from backend.domain.serving import ServedModel, Stage
 from backend.errors import StoreError
-from tests.fakes.triton_server import DIGEST, MODEL, NOON, OTHER, WANTED, Server, install_wanted
+from tests.fakes.triton_server import DIGEST, MODEL, NOON, OTHER, WANTED, Server, install_wanted, runner_of
 
 
 @pytest.fixture
@@ -40,8 +39,7 @@ def events() -> list[AuditEvent]:
 @pytest.fixture
 def beat(folder: EndpointFolder, server: Server, events: list[AuditEvent]) -> Callable[[int], None]:
     """Let the runner beat so many times."""
-    guard = EndpointGuard(folder, Stage.STAGING, events.append, lambda: NOON)
-    runner = EndpointRunner(folder, server, guard, lambda _: True)  # type: ignore[arg-type]
+    runner = runner_of(folder, server, append=events.append)
 
     def run(times: int) -> None:
         for _ in range(times):

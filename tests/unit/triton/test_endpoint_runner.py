@@ -11,15 +11,14 @@ import pytest
 
 from backend.adapters.local import endpoint_runner
 from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, take_lock
-from backend.adapters.local.endpoint_guard import EndpointGuard
-from backend.adapters.local.endpoint_runner import EndpointRunner, rotate
+from backend.adapters.local.endpoint_runner import rotate
 from backend.adapters.local.processes import FileLock
 from backend.adapters.triton.client import AnswerTimeoutError
 from backend.adapters.triton.model_config import CANDIDATE
 from backend.domain.audit import AuditEvent
 from backend.domain.serving import Stage
 from backend.errors import DeploymentFailedError, EndpointUnavailableError, SetupError
-from tests.fakes.triton_server import MODEL, NOON, OTHER, WANTED, Server, install_wanted
+from tests.fakes.triton_server import MODEL, OTHER, WANTED, Server, install_wanted, runner_of
 
 
 class Clock:
@@ -61,8 +60,7 @@ def events() -> list[AuditEvent]:
 @pytest.fixture
 def beat(folder: EndpointFolder, server: Server, clock: Clock, events: list[AuditEvent]) -> Callable[[int], None]:
     """Let so many beats pass; time goes by as the runner asks for it."""
-    guard = EndpointGuard(folder, Stage.STAGING, events.append, lambda: NOON)
-    runner = EndpointRunner(folder, server, guard, lambda _: True)  # type: ignore[arg-type]
+    runner = runner_of(folder, server, append=events.append)
 
     def run(times: int) -> None:
         for _ in range(times):
@@ -165,6 +163,22 @@ def test_nothing_is_repaired_while_a_deployment_loads(
     assert server.calls == ["load mnist"]
 
 
+def test_a_deployment_to_a_stage_that_was_down_is_told_that_the_server_takes_loads(
+    folder: EndpointFolder, server: Server, beat: Callable[[int], None]
+) -> None:
+    """It holds the load lock while it waits for that, so nothing can be repaired first."""
+    folder.want(WANTED)
+    server.is_ready = False
+    with take_lock(folder.load_lock):
+        beat(1)
+        server.is_ready = True
+        beat(1)
+        status = folder.status()
+    assert server.calls == []
+    assert status is not None
+    assert status.takes_loads
+
+
 def test_the_candidate_of_a_dead_deployment_is_freed(
     folder: EndpointFolder, server: Server, beat: Callable[[int], None]
 ) -> None:
@@ -186,9 +200,9 @@ def test_a_candidate_that_its_deployment_frees_meanwhile_is_left_alone(
     server.serves = MODEL
     (folder.repository.root / CANDIDATE).mkdir(parents=True)
 
-    def wait_for_the_deployment(path: Path) -> FileLock:
+    def wait_for_the_deployment(path: Path, *, shared: bool = False) -> FileLock:
         folder.repository.remove_candidate()
-        return take_lock(path)
+        return take_lock(path, shared=shared)
 
     monkeypatch.setattr(endpoint_runner, "take_lock", wait_for_the_deployment)
     beat(1)
@@ -261,8 +275,7 @@ def test_it_leaves_when_nothing_has_been_wanted_for_a_while(
 
 
 def test_ending_stops_the_server_and_says_so(folder: EndpointFolder, server: Server, clock: Clock) -> None:
-    guard = EndpointGuard(folder, Stage.STAGING, [].append, lambda: NOON)
-    EndpointRunner(folder, server, guard, lambda _: True).run()  # type: ignore[arg-type]
+    runner_of(folder, server).run()
     assert server.calls == ["stop"]
     assert state(folder) == (RunnerState.LEAVING, "The endpoint is stopped.")
 

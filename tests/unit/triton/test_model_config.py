@@ -19,7 +19,7 @@ def test_what_training_exports_is_taken_over() -> None:
         "max_batch_size": 64,
         "input": [{"name": "input_1", "data_type": "TYPE_FP32", "dims": [28, 28, 1]}],
         "output": [{"name": "output_1", "data_type": "TYPE_FP32", "dims": [10]}],
-        "dynamic_batching": {},
+        "dynamic_batching": {"preferred_batch_size": [8, 16, 32]},
         "instance_group": [{"count": 2, "kind": "KIND_CPU"}],
         "parameters": {"intra_op_thread_count": {"string_value": "1"}},
     }
@@ -48,6 +48,12 @@ def test_anything_else_is_refused_by_name(old: str, new: str, said: str) -> None
     assert old in CONFIG
     with pytest.raises(ArchiveRejectedError, match=said):
         parse_config(CONFIG.replace(old, new))
+
+
+def test_an_archive_that_makes_requests_wait_is_served_without_waiting() -> None:
+    waiting = "dynamic_batching { preferred_batch_size: [ 64 ] max_queue_delay_microseconds: 900000 }"
+    assert parse_config(CONFIG.replace("dynamic_batching { }", waiting)) == parse_config(CONFIG)
+    assert "dynamic_batching" not in parse_config(CONFIG.replace("dynamic_batching { }", ""))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -8,7 +9,14 @@ import pytest
 
 from backend.adapters.triton import server
 from backend.adapters.triton.environment import ServingEnvironment
-from backend.adapters.triton.server import Ports, command_line, free_ports, remove_shared_memory_leftovers
+from backend.adapters.triton.server import (
+    STUB,
+    Ports,
+    command_line,
+    end_orphaned_stubs,
+    free_ports,
+    remove_shared_memory_leftovers,
+)
 
 PORTS = Ports(http=1, grpc=2, metrics=3)
 
@@ -85,3 +93,46 @@ def test_only_old_regions_that_nobody_maps_are_removed(tmp_path: Path, monkeypat
 def test_free_ports_are_three(environment: ServingEnvironment) -> None:
     ports = free_ports()
     assert len({port for port in ports.all if 1024 < port < 65536}) == 3
+
+
+def test_killing_the_server_ends_a_stub_that_waits_for_it_for_ever() -> None:
+    # Like a stub whose queue's lock died with the server: SIGTERM does nothing, nobody tells it of the death.
+    stub = "trap '' TERM; echo $$; exec sleep 60"
+    process = subprocess.Popen(
+        ["sh", "-c", f'sh -c "{stub.replace("$", chr(92) + "$")}" & wait'], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    pid = int(process.stdout.readline())
+    server.kill(process)
+    process.stdout.close()
+    assert _ended(pid)
+
+
+def test_only_stubs_from_this_folder_are_orphans(tmp_path: Path) -> None:
+    def stub_from(folder: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([str(tmp_path / folder / "python" / STUB), "60"], executable="/bin/sleep")
+
+    with stub_from("ours") as ours, stub_from("others") as others:
+        try:
+            deadline = time.monotonic() + 5  # until it is exec'ed it has our own command line
+            while not (ended := end_orphaned_stubs(tmp_path / "ours")):
+                assert time.monotonic() < deadline
+            assert ended == [ours.pid]
+            assert ours.wait(5) == -9
+            assert others.poll() is None
+        finally:
+            ours.kill()
+            others.kill()
+    assert end_orphaned_stubs(tmp_path / "ours") == []
+
+
+def _ended(pid: int) -> bool:
+    """Within a second: whoever inherited the process has to look at it first."""
+    deadline = time.monotonic() + 1
+    while time.monotonic() < deadline:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+    return False

@@ -41,10 +41,10 @@ class TritonPythonModel:
         self._session = ort.InferenceSession(content, session_options(config), providers=["CPUExecutionProvider"])
         require_tensors("input", config["input"], self._session.get_inputs())
         require_tensors("output", config["output"], self._session.get_outputs())
-        self._input = config["input"][0]["name"]
-        self._outputs = [output["name"] for output in config["output"]]
-        shape = [1, *(int(size) for size in config["input"][0]["dims"])]
-        self._session.run(self._outputs, {self._input: np.zeros(shape, np.float32)})
+        (taken,), (given,) = config["input"], config["output"]
+        self._input, self._output = taken["name"], given["name"]
+        shape = [1, *(int(size) for size in taken["dims"])]
+        self._session.run([self._output], {self._input: np.zeros(shape, np.float32)})
         if args["model_instance_name"].endswith("_0_0"):  # one of the instances speaks for all
             self._publish(args)
 
@@ -54,24 +54,25 @@ class TritonPythonModel:
         self._family = None
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """Answer the requests that Triton gathered, with one run over all of their images."""
+        """Answer the requests that Triton gathered, with one run over all of their images.
+
+        Triton has compared each request with the configuration: it has our one input. What Python does for each request
+        is a fifth of this process's work when it is busy, so names are not searched for and answers not copied.
+        """
         try:
-            tensors = [pb_utils.get_input_tensor_by_name(request, self._input).as_numpy() for request in requests]
+            tensors = [request.inputs()[0].as_numpy() for request in requests]
             batch = tensors[0] if len(tensors) == 1 else np.concatenate(tensors)
-            results = self._session.run(self._outputs, {self._input: batch})
+            (result,) = self._session.run([self._output], {self._input: batch})
         except Exception as error:  # noqa: BLE001 - whatever it is, the requests must get an answer and the stub must live
             failure = pb_utils.TritonError(f"{type(error).__name__}: {error}")
             return [pb_utils.InferenceResponse(output_tensors=[], error=failure) for _ in requests]
-        ends = np.cumsum([len(tensor) for tensor in tensors])
-        return [
-            pb_utils.InferenceResponse(
-                output_tensors=[
-                    pb_utils.Tensor(name, np.ascontiguousarray(result[end - len(tensor) : end]))
-                    for name, result in zip(self._outputs, results, strict=True)
-                ]
-            )
-            for tensor, end in zip(tensors, ends, strict=True)
-        ]
+        responses, begin = [], 0
+        for tensor in tensors:
+            end = begin + len(tensor)
+            # Whole rows of the result lie beside each other already.
+            responses.append(pb_utils.InferenceResponse([pb_utils.Tensor(self._output, result[begin:end])]))
+            begin = end
+        return responses
 
     def _publish(self, args: Mapping[str, str]) -> None:
         self._family = pb_utils.MetricFamily(

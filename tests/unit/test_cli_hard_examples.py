@@ -1,0 +1,75 @@
+"""`hard-examples` and `samples` on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import backend.cli as cli
+from backend.domain.registry import Approval
+from backend.domain.serving import Stage
+from tests.fakes.backend import World, make_world
+from tests.fakes.serving import FakeServing
+from tests.unit.services.test_launching import example
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Staging serves version 1."""
+    world = make_world(tmp_path / "home", FakeServing(tmp_path / "locks"))
+    monkeypatch.setattr(cli, "connect", lambda _: world.backend)
+    world.add_job("job-1")
+    world.backend.registration.register_job("job-1", actor=world.backend.actor)
+    world.backend.registration.decide(1, Approval.APPROVED, actor=world.backend.actor)
+    world.backend.promotion.promote(Stage.STAGING, 1, actor=world.backend.actor)
+    return world
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
+    """Exit code and the one document that standard output must be."""
+    code = cli.main([*arguments, "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_a_set_is_kept_listed_exported_and_tried(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(capsys, "hard-examples", "keep", "sevens")[0] == 4
+    world.backend.examples.add(example(10, 7))
+    code, kept = run(capsys, "hard-examples", "keep", "sevens", "--comment", "crossed")
+    assert (code, kept["name"], kept["examples"], kept["comment"]) == (0, "sevens", 1, "crossed")
+    assert run(capsys, "hard-examples", "sets") == (0, [kept])
+
+    world.backend.examples.add(example(20, 2, 1))
+    file = tmp_path / "set.npz"
+    _, exported = run(capsys, "hard-examples", "export", str(file), "--set", "sevens")
+    assert (exported["examples"], exported["sha256"]) == (1, kept["sha256"])
+    with np.load(file) as members:
+        assert members["labels"].tolist() == [7]
+    assert run(capsys, "hard-examples", "export", str(file))[1]["examples"] == 2
+    assert run(capsys, "hard-examples", "export", str(file), "--set", "eights")[0] == 3
+
+    assert run(capsys, "evaluate", "1", "--hard-examples", "sevens")[0] == 0
+    tried = {one.data_name: one.n for one in world.backend.evaluations.evaluated(world.backend.registry.get(1).sha256)}
+    assert (tried["sevens"], tried["hard-examples"]) == (1, 2)
+
+
+def test_samples_are_asked_and_judged(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = run(capsys, "samples", "--digit", "7", "--count", "3", "--ask")
+    assert (code, [one["label"] for one in found]) == (0, [7, 7, 7])
+    assert {one["data"] for one in found} == {"known digits"}
+    assert {one["difficulty"] for one in found} == {None}
+    run(capsys, "evaluate", "1")
+    _, wrong = run(capsys, "samples", "--difficulty", "wrong", "--ask")
+    assert wrong
+    assert {one["data"] for one in wrong} == {"mnist"}
+    for one in wrong:
+        asked = one["asked"]["staging"]
+        assert (asked["right"], asked["version"]) == (False, 1)
+        assert asked["label"] != one["label"]
+    assert "prod" not in wrong[0]["asked"]
+    assert run(capsys, "samples", "--count", "0")[0] == 2
