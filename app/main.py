@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Final
 
 import streamlit as st
 
@@ -10,6 +11,11 @@ from app import navigation, theme
 from app.context import backend
 from app.errors import shown
 from app.state import Key
+
+PLATFORMS: Final = {
+    "local": ":material/computer: Platform: this machine",
+    "sagemaker": ":material/cloud: Platform: Amazon SageMaker",
+}
 
 theme.apply()
 page = st.navigation(navigation.sections())
@@ -21,6 +27,8 @@ with shown("Open the dashboard"):
     ):
         st.markdown(f":material/account_circle: **{actor.name}**")
         st.badge(actor.role.value.capitalize(), color="violet", help="Set by DIGITS_ROLE.")
+    with st.sidebar:
+        st.caption(PLATFORMS[backend().settings.platform], help="Set by DIGITS_PLATFORM when the dashboard starts.")
 
     if st.session_state.get(Key.PAGE) != page.url_path:
         st.session_state[Key.PAGE] = page.url_path

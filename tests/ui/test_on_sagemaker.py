@@ -47,6 +47,7 @@ def on_aws(aws: FakeAws, launchers: Zygote, tmp_path: Path, monkeypatch: pytest.
 def test_a_training_is_launched_on_spot_followed_and_told_with_its_cost(on_aws: Backend, aws: FakeAws) -> None:
     app = open_page("launch")
     assert "machines of its own" in texts(app)
+    assert "Platform: Amazon SageMaker" in texts(app)
     app.text_input(key="launch_name").set_value("first").run()
     app.text_input(key="launch_instance").set_value("ml.c5.2xlarge").run()
     app.toggle(key="launch_spot").set_value(True).run()
