@@ -211,13 +211,7 @@ class TestServing:
         assert machine.memory_used is not None and machine.memory_total is not None
         assert 0 < machine.memory_used < machine.memory_total
 
-    def test_a_suspended_stage_can_be_deployed_to(self, bench: Bench, tmp_path: Path) -> None:
-        deploy(bench, tmp_path, 1)
-        bench.platform.suspend(STAGE)
-        deploy(bench, tmp_path, 2, sharpness=2.0)
-        assert bench.platform.predict(STAGE, canary_images()).version == 2
-
-    def test_a_suspended_stage_is_down_until_it_is_resumed(self, bench: Bench, tmp_path: Path) -> None:
+    def test_a_suspended_stage_is_down_until_it_is_resumed_or_deployed_to(self, bench: Bench, tmp_path: Path) -> None:
         target = deploy(bench, tmp_path)
         if Feature.SUSPEND in bench.platform.unsupported:
             with pytest.raises(RefusedError) as refused:
@@ -238,6 +232,9 @@ class TestServing:
         bench.platform.resume(STAGE)
         bench.wait_until(lambda: bench.platform.describe(STAGE).status is EndpointStatus.IN_SERVICE)
         assert bench.platform.predict(STAGE, canary_images()).version == 1
+        bench.platform.suspend(STAGE)
+        deploy(bench, tmp_path, 2, sharpness=2.0)
+        assert bench.platform.predict(STAGE, canary_images()).version == 2
 
 
 def _truncated(path: Path) -> str:

@@ -25,12 +25,14 @@ from backend.domain.identity import Actor, Role
 from backend.domain.jobs import JobStatus
 from backend.domain.lifetimes import Lifetime
 from backend.domain.loadtest import LoadPlan
+from backend.domain.model_config import ModelConfig
 from backend.domain.prediction import HardExample, Prediction
 from backend.domain.registry import Approval
 from backend.domain.scaling import Autoscaling
-from backend.domain.serving import Stage
+from backend.domain.serving import ENDPOINT_NAME, TRITON_MODEL, Stage
 from backend.domain.tuning import StopMode
 from backend.errors import PermissionDeniedError
+from backend.services.delivery import Order
 from backend.services.runs import Runs
 from backend.services.searching import TuningPlan
 from backend.settings import ROOT
@@ -103,6 +105,15 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "LifetimeService.extend": (Role.OPERATOR, lambda b, a: b.expiry.extend(Stage.STAGING, 1, actor=a)),
     "LifetimeService.lift": (Role.OPERATOR, lambda b, a: b.expiry.lift(Stage.STAGING, actor=a)),
     "LifetimeService.take_down_due": (Role.OPERATOR, lambda b, a: _overdue(b).expiry.take_down_due(actor=a)),
+    "Delivery.deliver": (Role.OPERATOR, lambda b, a: _delivered(b, a, Stage.STAGING)),
+    "Delivery.deliver to prod": (Role.APPROVER, lambda b, a: _delivered(b, a, Stage.PROD)),
+    "Teardown.own": (Role.OPERATOR, lambda b, a: b.teardown.own(Stage.STAGING, actor=a)),
+    "Teardown.suffix": (Role.OPERATOR, lambda b, a: b.teardown.suffix(Stage.STAGING, "pr1-0a0a0a0", actor=a)),
+    "Teardown.pull_request": (Role.OPERATOR, lambda b, a: b.teardown.pull_request(Stage.STAGING, 1, actor=a)),
+    "Teardown.expired": (Role.OPERATOR, lambda b, a: b.teardown.expired(Stage.STAGING, actor=a)),
+    "Declaring.write": (Role.OPERATOR, lambda b, a: b.declaring.write(2, actor=a)),
+    "Declaring.propose": (Role.OPERATOR, lambda b, a: b.declaring.propose(2, actor=a)),
+    "Commenting.comment": (Role.OPERATOR, lambda b, a: b.commenting.comment(1, marker="<!-- m -->", body="b", actor=a)),
     "Quickstart.start": (Role.APPROVER, lambda b, a: b.quickstart.start(actor=a, preset="fast")),
     "Quickstart.run": (Role.APPROVER, lambda b, a: b.quickstart.run("quickstart-1", actor=a, preset="fast")),
 }
@@ -112,6 +123,10 @@ READS: Final = {
     "Promotion.plan",
     "Promotion.rollback_plan",
     "Promotion.needed_role",
+    "Delivery.plan",
+    "Delivery.served",
+    "Declaring.look",
+    "Declaring.change_to",
     "Promotion.history",
     "Promotion.settle",  # writes down what is so already: that a process died
     "PredictionService.predict",
@@ -177,6 +192,21 @@ OUTSIDE: Final = sorted(
 
 
 def _tell(*_: object) -> None: ...
+
+
+def _delivered(backend: Backend, actor: Actor, stage: Stage) -> None:
+    """A delivery tells what refused it in place of raising it."""
+    config = ModelConfig(
+        endpoint_name=ENDPOINT_NAME,
+        model_uri="model-version:1",
+        triton_image_uri="default",
+        instance_type="ml.m5.large",
+        instance_count=1,
+        sagemaker_triton_default_model_name=TRITON_MODEL,
+    )
+    delivered = backend.delivery.deliver(Order(config=config, folder=ROOT, stage=stage), actor=actor, say=_tell)
+    assert delivered.error is not None
+    raise delivered.error
 
 
 def _overdue(backend: Backend) -> Backend:
