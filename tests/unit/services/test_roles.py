@@ -31,6 +31,7 @@ from backend.domain.scaling import Autoscaling
 from backend.domain.serving import Stage
 from backend.domain.tuning import StopMode
 from backend.errors import PermissionDeniedError
+from backend.services.delivery import Order
 from backend.services.runs import Runs
 from backend.services.searching import TuningPlan
 from backend.settings import ROOT
@@ -90,6 +91,16 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "Endpoints.suspend": (Role.OPERATOR, lambda b, a: b.endpoints.suspend(Stage.STAGING, actor=a)),
     "Endpoints.delete": (Role.OPERATOR, lambda b, a: b.endpoints.delete(Stage.STAGING, actor=a)),
     "Endpoints.delete prod": (Role.APPROVER, lambda b, a: b.endpoints.delete(Stage.PROD, actor=a)),
+    "Delivery.deliver": (Role.OPERATOR, lambda b, a: _delivered(b, a, Stage.STAGING)),
+    "Delivery.deliver to prod": (Role.APPROVER, lambda b, a: _delivered(b, a, Stage.PROD)),
+    "Teardown.own": (Role.OPERATOR, lambda b, a: b.teardown.own(Stage.STAGING, actor=a)),
+    "Teardown.suffix": (Role.OPERATOR, lambda b, a: b.teardown.suffix(Stage.STAGING, "pr1-0", actor=a)),
+    "Teardown.suffix of prod": (Role.APPROVER, lambda b, a: b.teardown.suffix(Stage.PROD, "pr1-0", actor=a)),
+    "Teardown.pull_request": (Role.OPERATOR, lambda b, a: b.teardown.pull_request(Stage.STAGING, 1, actor=a)),
+    "Teardown.expired": (Role.OPERATOR, lambda b, a: b.teardown.expired(Stage.STAGING, actor=a)),
+    "Declaring.write": (Role.OPERATOR, lambda b, a: b.declaring.write(3, actor=a)),
+    "Declaring.propose": (Role.OPERATOR, lambda b, a: b.declaring.propose(3, actor=a)),
+    "Commenting.comment": (Role.OPERATOR, lambda b, a: b.commenting.comment(1, marker="m", body="m", actor=a)),
     "FleetService.scale": (Role.OPERATOR, lambda b, a: b.fleets.scale(Stage.STAGING, 2, actor=a)),
     "FleetService.scale prod": (Role.APPROVER, lambda b, a: b.fleets.scale(Stage.PROD, 2, actor=a)),
     "FleetService.scale_automatically": (
@@ -108,6 +119,10 @@ EFFECTS: Final[Mapping[str, Effect]] = {
 }
 """A word after the method tells cases of one effect apart that need different roles."""
 READS: Final = {
+    "Delivery.plan",
+    "Delivery.served",
+    "Declaring.look",
+    "Declaring.change_to",
     "Searching.request",
     "Promotion.plan",
     "Promotion.rollback_plan",
@@ -177,6 +192,14 @@ OUTSIDE: Final = sorted(
 
 
 def _tell(*_: object) -> None: ...
+
+
+def _delivered(backend: Backend, actor: Actor, stage: Stage) -> None:
+    """A delivery tells what stopped it; here that is raised."""
+    config = backend.declaring.look().config
+    done = backend.delivery.deliver(Order(config=config, folder=ROOT, stage=stage), actor=actor, say=_tell)
+    if done.error is not None:
+        raise done.error
 
 
 def _overdue(backend: Backend) -> Backend:
