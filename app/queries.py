@@ -23,6 +23,7 @@ from backend.domain.scaling import Scale
 from backend.domain.serving import Endpoint, EndpointMetrics, ServedModel, Stage
 from backend.domain.tuning import TuningJob
 from backend.errors import NotFoundError
+from backend.services.declaring import Declared
 
 Job = TrainingJob | TuningJob
 
@@ -119,8 +120,14 @@ def forget_jobs() -> None:
 
 def forget_stage() -> None:
     """After something was promoted, rolled back or decided."""
-    for read in (versions, decisions, endpoint, deployments, gates):
+    for read in (versions, decisions, endpoint, deployments, gates, declared):
         read.clear()
+
+
+@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+def declared() -> Declared:
+    """What the repository declares, beside what is served. Raises `NotFoundError`, `InvalidInputError` with a line."""
+    return backend().declaring.look()
 
 
 @st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)

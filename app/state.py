@@ -38,6 +38,9 @@ class Key(StrEnum):
     DELETING = "deleting"
     """Id of the operation by which this session deletes an endpoint."""
 
+    PROPOSING = "proposing"
+    """Id of the operation by which this session opens a pull request."""
+
     STARTED = "started"
     """Id of the deployment that a drift banner started: the next run goes there."""
 

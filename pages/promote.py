@@ -14,6 +14,7 @@ from app.components.relative_time import duration, relative
 from app.components.status_badge import status_cell, status_column
 from app.context import backend
 from app.errors import shown
+from app.views.declared_card import declared_card
 from app.views.deployment import deployment_view
 from app.views.drift_banner import drift_banners
 from app.views.gate_card import gate_card
@@ -163,6 +164,7 @@ with shown("Show the versions"):
         with right:
             plan_card(plan, gates)
             decision_card(version)
+            declared_card(version)
         history = queries.deployments(stage)
         if history:
             with theme.card("history", f"History of {stage.value}"):

@@ -68,6 +68,13 @@ class TestDeployments:
         assert [d.version for d in stores.deployments.history()] == [4, 3, 2, 1]
         assert [d.version for d in stores.deployments.history(Stage.STAGING)] == [3, 2, 1]
 
+    def test_a_versions_deployments_are_found_by_stage(self, stores: Stores) -> None:
+        assert list(stores.deployments.of_version(Stage.STAGING, 1)) == []
+        for made in (deployment(1), deployment(11), deployment(1, Stage.PROD), deployment(1, id="own-id")):
+            stores.deployments.save(made)
+        found = stores.deployments.of_version(Stage.STAGING, 1)
+        assert sorted(one.id for one in found) == ["own-id", "staging-v1-abcd"]
+
     def test_a_record_grows_until_it_is_finished_and_never_changes_again(self, stores: Stores) -> None:
         made = deployment(1)
         stores.deployments.save(made)

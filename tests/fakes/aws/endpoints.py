@@ -62,6 +62,7 @@ class Endpoints:
         self._starts = starts
         self._alarmed = alarmed
         self.endpoints: dict[str, FakeEndpoint] = {}
+        self.tag: Callable[[str, list[Request]], None] = lambda resource, tags: None
         self.pace = 1
         self.quotas: dict[str, int] = {}
         self.next_failure: Change | None = None
@@ -89,6 +90,7 @@ class Endpoints:
             now = datetime.now(UTC)
             endpoint = FakeEndpoint(name, config, "Creating", variant["InitialInstanceCount"], now, now)
             endpoint.change = self._begin(config)
+            self.tag(arn("endpoint", name), list(asked.get("Tags", [])))
             self.endpoints[name] = endpoint
         return {"EndpointArn": arn("endpoint", name)}
 

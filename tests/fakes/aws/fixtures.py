@@ -39,6 +39,7 @@ class FakeAws:
         self.tuning = TuningJobs(self.training)
         server.parts["sagemaker"] = [self.training, self.tuning]
         self.serving = ServingParts(server)
+        self.serving.endpoints.tag = lambda resource, tags: self.training.tags.update({resource: tags})
 
     @property
     def account(self) -> Account:

@@ -66,6 +66,12 @@ def needed(service: str, operation: str, params: Mapping[str, Any], account: Acc
         return []
     if service in ("sagemaker", "sagemaker-runtime"):
         needs = [Need(action=action, resource=resource) for resource in _sagemaker(action, params, account)]
+        if params.get("Tags"):
+            needs += [
+                Need(action="sagemaker:AddTags", resource=resource)
+                for resource in _sagemaker(action, params, account)
+                if operation != "CreateEndpoint" or ":endpoint/" in resource  # what is made, not what it is made from
+            ]
         role = params.get("ExecutionRoleArn") or params.get("RoleArn")
         if role:
             passed = {"iam:PassedToService": "sagemaker.amazonaws.com"}
@@ -85,6 +91,8 @@ def _s3(operation: str, params: Mapping[str, Any]) -> Need:
 
 
 def _sagemaker(action: str, params: Mapping[str, Any], account: Account) -> Iterable[str]:
+    if action == "sagemaker:ListTags":
+        return [params["ResourceArn"]]
     if action.startswith("sagemaker:List"):
         return ["*"]
     here = f"arn:aws:sagemaker:{account.region}:{account.role.split(':')[4]}:"

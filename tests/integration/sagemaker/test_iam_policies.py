@@ -36,7 +36,12 @@ __all__ = ["aws", "aws_server"]
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "iam"
 POLICIES = sorted(path for path in FOLDER.glob("*.json") if not path.stem.endswith("-trust"))
 WITHOUT_RESOURCES = {
-    *("sagemaker:ListModelPackages", "sagemaker:ListModels", "sagemaker:ListEndpointConfigs"),
+    *(
+        "sagemaker:ListModelPackages",
+        "sagemaker:ListModels",
+        "sagemaker:ListEndpoints",
+        "sagemaker:ListEndpointConfigs",
+    ),
     *("sagemaker:ListTrainingJobs", "sagemaker:ListHyperParameterTuningJobs", "sagemaker:Search"),
     *("cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms", "cloudwatch:PutMetricData", "pricing:GetProducts"),
     *("application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies"),

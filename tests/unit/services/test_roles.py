@@ -25,11 +25,10 @@ from backend.domain.identity import Actor, Role
 from backend.domain.jobs import JobStatus
 from backend.domain.lifetimes import Lifetime
 from backend.domain.loadtest import LoadPlan
-from backend.domain.model_config import ModelConfig
 from backend.domain.prediction import HardExample, Prediction
 from backend.domain.registry import Approval
 from backend.domain.scaling import Autoscaling
-from backend.domain.serving import ENDPOINT_NAME, TRITON_MODEL, Stage
+from backend.domain.serving import Stage
 from backend.domain.tuning import StopMode
 from backend.errors import PermissionDeniedError
 from backend.services.delivery import Order
@@ -92,6 +91,16 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "Endpoints.suspend": (Role.OPERATOR, lambda b, a: b.endpoints.suspend(Stage.STAGING, actor=a)),
     "Endpoints.delete": (Role.OPERATOR, lambda b, a: b.endpoints.delete(Stage.STAGING, actor=a)),
     "Endpoints.delete prod": (Role.APPROVER, lambda b, a: b.endpoints.delete(Stage.PROD, actor=a)),
+    "Delivery.deliver": (Role.OPERATOR, lambda b, a: _delivered(b, a, Stage.STAGING)),
+    "Delivery.deliver to prod": (Role.APPROVER, lambda b, a: _delivered(b, a, Stage.PROD)),
+    "Teardown.own": (Role.OPERATOR, lambda b, a: b.teardown.own(Stage.STAGING, actor=a)),
+    "Teardown.suffix": (Role.OPERATOR, lambda b, a: b.teardown.suffix(Stage.STAGING, "pr1-0", actor=a)),
+    "Teardown.suffix of prod": (Role.APPROVER, lambda b, a: b.teardown.suffix(Stage.PROD, "pr1-0", actor=a)),
+    "Teardown.pull_request": (Role.OPERATOR, lambda b, a: b.teardown.pull_request(Stage.STAGING, 1, actor=a)),
+    "Teardown.expired": (Role.OPERATOR, lambda b, a: b.teardown.expired(Stage.STAGING, actor=a)),
+    "Declaring.write": (Role.OPERATOR, lambda b, a: b.declaring.write(3, actor=a)),
+    "Declaring.propose": (Role.OPERATOR, lambda b, a: b.declaring.propose(3, actor=a)),
+    "Commenting.comment": (Role.OPERATOR, lambda b, a: b.commenting.comment(1, marker="m", body="m", actor=a)),
     "FleetService.scale": (Role.OPERATOR, lambda b, a: b.fleets.scale(Stage.STAGING, 2, actor=a)),
     "FleetService.scale prod": (Role.APPROVER, lambda b, a: b.fleets.scale(Stage.PROD, 2, actor=a)),
     "FleetService.scale_automatically": (
@@ -105,28 +114,19 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "LifetimeService.extend": (Role.OPERATOR, lambda b, a: b.expiry.extend(Stage.STAGING, 1, actor=a)),
     "LifetimeService.lift": (Role.OPERATOR, lambda b, a: b.expiry.lift(Stage.STAGING, actor=a)),
     "LifetimeService.take_down_due": (Role.OPERATOR, lambda b, a: _overdue(b).expiry.take_down_due(actor=a)),
-    "Delivery.deliver": (Role.OPERATOR, lambda b, a: _delivered(b, a, Stage.STAGING)),
-    "Delivery.deliver to prod": (Role.APPROVER, lambda b, a: _delivered(b, a, Stage.PROD)),
-    "Teardown.own": (Role.OPERATOR, lambda b, a: b.teardown.own(Stage.STAGING, actor=a)),
-    "Teardown.suffix": (Role.OPERATOR, lambda b, a: b.teardown.suffix(Stage.STAGING, "pr1-0a0a0a0", actor=a)),
-    "Teardown.pull_request": (Role.OPERATOR, lambda b, a: b.teardown.pull_request(Stage.STAGING, 1, actor=a)),
-    "Teardown.expired": (Role.OPERATOR, lambda b, a: b.teardown.expired(Stage.STAGING, actor=a)),
-    "Declaring.write": (Role.OPERATOR, lambda b, a: b.declaring.write(2, actor=a)),
-    "Declaring.propose": (Role.OPERATOR, lambda b, a: b.declaring.propose(2, actor=a)),
-    "Commenting.comment": (Role.OPERATOR, lambda b, a: b.commenting.comment(1, marker="<!-- m -->", body="b", actor=a)),
     "Quickstart.start": (Role.APPROVER, lambda b, a: b.quickstart.start(actor=a, preset="fast")),
     "Quickstart.run": (Role.APPROVER, lambda b, a: b.quickstart.run("quickstart-1", actor=a, preset="fast")),
 }
 """A word after the method tells cases of one effect apart that need different roles."""
 READS: Final = {
-    "Searching.request",
-    "Promotion.plan",
-    "Promotion.rollback_plan",
-    "Promotion.needed_role",
     "Delivery.plan",
     "Delivery.served",
     "Declaring.look",
     "Declaring.change_to",
+    "Searching.request",
+    "Promotion.plan",
+    "Promotion.rollback_plan",
+    "Promotion.needed_role",
     "Promotion.history",
     "Promotion.settle",  # writes down what is so already: that a process died
     "PredictionService.predict",
@@ -195,18 +195,11 @@ def _tell(*_: object) -> None: ...
 
 
 def _delivered(backend: Backend, actor: Actor, stage: Stage) -> None:
-    """A delivery tells what refused it in place of raising it."""
-    config = ModelConfig(
-        endpoint_name=ENDPOINT_NAME,
-        model_uri="model-version:1",
-        triton_image_uri="default",
-        instance_type="ml.m5.large",
-        instance_count=1,
-        sagemaker_triton_default_model_name=TRITON_MODEL,
-    )
-    delivered = backend.delivery.deliver(Order(config=config, folder=ROOT, stage=stage), actor=actor, say=_tell)
-    assert delivered.error is not None
-    raise delivered.error
+    """A delivery tells what stopped it; here that is raised."""
+    config = backend.declaring.look().config
+    done = backend.delivery.deliver(Order(config=config, folder=ROOT, stage=stage), actor=actor, say=_tell)
+    if done.error is not None:
+        raise done.error
 
 
 def _overdue(backend: Backend) -> Backend:
