@@ -118,7 +118,11 @@ class Container:
 
     def execute(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run `command` in it, as `docker exec` does."""
-        first = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()[0]
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        while not children.read_text():
+            assert self.process.poll() is None, self.log.read_text()[-3000:]
+            time.sleep(0.05)
+        first = children.read_text().split()[0]
         return subprocess.run(
             ["nsenter", f"--target={first}", "--mount", "--pid", *self.image.inside(*command)],
             env={**self.image.environment, **self.environment},
