@@ -9,10 +9,12 @@ seen. What is not shown: that image of NVIDIA's, whose native ONNX Runtime backe
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -97,8 +99,12 @@ class Image:
                 stdout=output,
                 stderr=output,
             )
+        container = Container(image=self, process=process, log=log, environment=environment or {})
         with ended(process):
-            yield Container(image=self, process=process, log=log, environment=environment or {})
+            try:
+                yield container
+            finally:
+                container.end()
 
     def inside(self, *command: str) -> list[str]:
         """`command` in the image's folder, as its user, with no capability and no way to get one."""
@@ -118,11 +124,10 @@ class Container:
 
     def execute(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run `command` in it, as `docker exec` does."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        while not children.read_text():
+        first = ""
+        while not first:
             assert self.process.poll() is None, self.log.read_text()[-3000:]
-            time.sleep(0.05)
-        first = children.read_text().split()[0]
+            first = self._first()
         return subprocess.run(
             ["nsenter", f"--target={first}", "--mount", "--pid", *self.image.inside(*command)],
             env={**self.image.environment, **self.environment},
@@ -130,6 +135,21 @@ class Container:
             text=True,
             check=False,
         )
+
+    def end(self) -> None:
+        """Kill the first of its process namespace: the kernel ends all others with it.
+
+        Ending `unshare` is not enough: a process that changes its user no longer dies with its parent.
+        """
+        if first := self._first():
+            os.kill(int(first), signal.SIGKILL)
+
+    def _first(self) -> str:
+        """The process id of its init; empty while there is none, and when it has ended."""
+        with contextlib.suppress(FileNotFoundError):
+            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+            return children[0] if children else ""
+        return ""
 
     def command(self, *arguments: str) -> Any:
         """The document that `python -m backend <arguments> --json` prints."""
@@ -290,7 +310,7 @@ def fresh(name: str) -> Path:
 
 @contextmanager
 def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """With the block the process ends, and all that it started where it is the first of its namespace."""
+    """With the block the process ends."""
     try:
         yield
     finally:
