@@ -15,8 +15,6 @@ from tests.bench.screenshots import PICTURES
 
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NAMES = [str(path.relative_to(ROOT)) for path in DOCS]
-ARRIVING = frozenset({"docs/cicd.md"})
-"""Written on another branch; once it is here, this and its use can go."""
 INTERNAL = frozenset({"DIGITS_CHECKPOINTS", "DIGITS_IMAGES", "DIGITS_TEST_PATIENCE"})
 """Variables that are no settings of the product: a container's, a campaign's, the tests'."""
 
@@ -35,8 +33,6 @@ def test_every_link_leads_somewhere(name: str) -> None:
             continue
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
-        if str(target.relative_to(ROOT)) in ARRIVING and not target.exists():
-            continue
         if not target.exists() or (anchor and anchor not in anchors(target)):
             broken.append(link)
     assert broken == []
