@@ -12,6 +12,7 @@ from backend.adapters.local.audit import LocalAuditLog
 from backend.adapters.local.database import Database
 from backend.adapters.local.deployments import LocalDeployments
 from backend.adapters.local.evaluations import LocalEvaluations
+from backend.adapters.local.example_sets import LocalExampleSets
 from backend.adapters.local.gate_file import read_gates
 from backend.adapters.local.hard_examples import LocalHardExamples
 from backend.adapters.local.home import Home
@@ -19,6 +20,7 @@ from backend.adapters.local.registry import LocalRegistry
 from backend.adapters.sagemaker.audit import S3AuditLog
 from backend.adapters.sagemaker.deployments import S3Deployments
 from backend.adapters.sagemaker.evaluations import S3Evaluations
+from backend.adapters.sagemaker.example_sets import S3ExampleSets
 from backend.adapters.sagemaker.hard_examples import S3HardExamples
 from backend.adapters.sagemaker.objects import Bucket
 from backend.domain.evaluation import Evaluation
@@ -28,10 +30,12 @@ from backend.domain.registry import Approval
 from backend.ports.audit import AuditLog
 from backend.ports.deployments import DeploymentStore
 from backend.ports.evaluations import EvaluationStore
+from backend.ports.example_sets import ExampleSets
 from backend.ports.hard_examples import HardExamples
 from backend.ports.registry import ModelRegistry
 from backend.ports.serving import ServingPlatform
 from backend.services.auditing import Auditor
+from backend.services.example_sets import ExampleSetService
 from backend.services.gates import Gates
 from backend.services.probing import ProbedChanges
 from backend.services.promotion import Promotion
@@ -56,6 +60,7 @@ class Shop:
     audit: AuditLog
     evaluations: EvaluationStore
     examples: HardExamples
+    example_sets: ExampleSets
 
     @property
     def promotion(self) -> Promotion:
@@ -65,7 +70,7 @@ class Shop:
             self.serving,
             self.deployments,
             self.evaluations,
-            self.examples,
+            ExampleSetService(self.examples, self.example_sets, Auditor(self.audit, _now), _now),
             _now,
         )
         return Promotion(
@@ -103,6 +108,7 @@ def sagemaker_shop(fake: FakeAws, folder: Path) -> Shop:
         audit=S3AuditLog(bucket),
         evaluations=S3Evaluations(bucket),
         examples=S3HardExamples(bucket),
+        example_sets=S3ExampleSets(bucket),
     )
 
 
@@ -116,6 +122,7 @@ def local_shop(folder: Path) -> Shop:
         audit=LocalAuditLog(database),
         evaluations=LocalEvaluations(home),
         examples=LocalHardExamples(database),
+        example_sets=LocalExampleSets(database, home),
     )
 
 

@@ -14,6 +14,7 @@ from backend.adapters.sagemaker.audit import S3AuditLog
 from backend.adapters.sagemaker.deployments import S3Deployments
 from backend.adapters.sagemaker.endpoints import SageMakerEndpoints
 from backend.adapters.sagemaker.evaluations import S3Evaluations
+from backend.adapters.sagemaker.example_sets import S3ExampleSets
 from backend.adapters.sagemaker.hard_examples import S3HardExamples
 from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.registry import SageMakerRegistry
@@ -67,6 +68,7 @@ def recorded(fake: FakeAws, folder: Path) -> tuple[Recorder, Shop, SageMakerFlee
         audit=S3AuditLog(bucket),
         evaluations=S3Evaluations(bucket),
         examples=S3HardExamples(bucket),
+        example_sets=S3ExampleSets(bucket),
     )
     return recorder, shop, SageMakerFleets(recorder.aws)
 
