@@ -105,7 +105,7 @@ def test_a_stage_whose_time_is_over_goes_down_by_itself_and_comes_back_with_a_pr
     )
     taken = backend.lifetimes.read(STAGE).taken_down_at
     assert taken is not None and timedelta(0) <= taken - until < timedelta(seconds=15)
-    assert not folder.repository.root.exists()
+    assert list(folder.repository.root.iterdir()) == []
     assert backend.promotion.promote(STAGE, 1, actor=actor).outcome is Outcome.SUCCEEDED
     assert backend.lifetimes.read(STAGE) == NO_LIMIT
     assert backend.serving.describe(STAGE).status is EndpointStatus.IN_SERVICE
