@@ -110,7 +110,7 @@ def test_a_killed_endpoint_is_seen_within_five_seconds_and_restarted_with_a_butt
     need = page.get_by_text(f"digit-classification-staging should serve v{version} and is Failed.")
     expect(need).to_be_visible(timeout=5_000)
     page.get_by_role("link", name="Look at the endpoint").click()
-    page.wait_for_url("**/endpoints?stage=staging", timeout=30_000)
+    page.wait_for_url("**/endpoints?stage=staging**", timeout=30_000)
     card = page.locator(".st-key-card_endpoint_staging")
     expect(card).to_contain_text("Its supervisor ended", timeout=30_000)
     button(page, "endpoint_restart_staging").click()
