@@ -15,28 +15,12 @@ from backend.adapters.local.endpoint_folder import EndpointFolder
 from backend.adapters.local.traffic import LocalTraffic
 from backend.domain.capabilities import Feature
 from backend.domain.lifetimes import Lifetime
-from backend.domain.registry import Approval
 from backend.domain.serving import Stage
 from backend.domain.traffic import Sample
-from tests.fakes.backend import World, make_world
-from tests.fakes.serving import FakeServing
+from tests.fakes.backend import World
+from tests.fakes.command_line import run, world
 
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Version 1 serves at staging."""
-    world = make_world(tmp_path / "home", FakeServing(tmp_path / "locks"))
-    monkeypatch.setattr(cli, "connect", lambda _: world.backend)
-    world.add_job("job-1")
-    world.backend.registration.register_job("job-1", actor=world.backend.actor)
-    world.backend.registration.decide(1, Approval.APPROVED, actor=world.backend.actor)
-    world.backend.promotion.promote(Stage.STAGING, 1, actor=world.backend.actor)
-    return world
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, object]:
-    code = cli.main([*arguments, "--json"])
-    return code, json.loads(capsys.readouterr().out)
+__all__ = ["world"]
 
 
 def test_traffic_tells_samples_answers_and_since_when_nobody_asks(

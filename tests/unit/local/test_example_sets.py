@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,8 @@ from backend.adapters.local.database import Database
 from backend.adapters.local.example_sets import LocalExampleSets
 from backend.adapters.local.home import Home
 from backend.adapters.local.schema import hard_example_sets
-from backend.domain.example_sets import ExampleSet
 from backend.errors import NotFoundError, StoreError
-from backend.services.labelled_drawings import LabelledDrawings, pack
-from tests.fakes.backend import NOON
-from tests.unit.services.test_launching import example
-
-FIRST, SECOND = pack([example(10, 1)]), pack([example(20, 2), example(10, 1)])
+from tests.contract.test_example_sets_contract import FIRST, SECOND, named
 
 
 @pytest.fixture
@@ -30,17 +24,6 @@ def home(tmp_path: Path) -> Home:
 @pytest.fixture
 def sets(home: Home) -> LocalExampleSets:
     return LocalExampleSets(Database(home.database), home)
-
-
-def named(name: str, drawings: LabelledDrawings, minutes: int = 0) -> ExampleSet:
-    return ExampleSet(
-        name=name,
-        sha256=drawings.sha256,
-        n=drawings.count,
-        at=NOON + timedelta(minutes=minutes),
-        by="ada",
-        comment="why",
-    )
 
 
 def test_the_database_itself_keeps_the_row_as_it_is(sets: LocalExampleSets, home: Home) -> None:
