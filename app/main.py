@@ -8,6 +8,7 @@ from typing import Final
 import streamlit as st
 
 from app import navigation, theme
+from app.components.plain_text import escaped
 from app.context import backend
 from app.errors import shown
 from app.state import Key
@@ -25,7 +26,7 @@ with shown("Open the dashboard"):
     with st.sidebar.container(
         key="who", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
-        st.markdown(f":material/account_circle: **{actor.name}**")
+        st.markdown(f":material/account_circle: **{escaped(actor.name)}**")
         st.badge(actor.role.value.capitalize(), color="violet", help="Set by DIGITS_ROLE.")
     with st.sidebar:
         st.caption(PLATFORMS[backend().settings.platform], help="Set by DIGITS_PLATFORM when the dashboard starts.")
