@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import streamlit as st
 
@@ -10,7 +11,7 @@ from app.context import backend
 from app.queries import LIVE_SECONDS
 from backend.domain.audit import AuditEvent, AuditFilter, AuditWords
 from backend.domain.evidence import Evidence
-from backend.domain.history import Era
+from backend.domain.history import Drifted, Era
 from backend.domain.serving import Stage
 from backend.services.guarding import Guarded
 
@@ -45,7 +46,7 @@ def evidence(deployment_id: str) -> Evidence:
     return backend().evidence.of(deployment_id)
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
-def eras(stage: Stage) -> Sequence[Era]:
-    """What the stage stood for, oldest first."""
-    return backend().evidence.eras(stage)
+@st.cache_data(ttl=LIVE_SECONDS, max_entries=50, show_spinner=False)
+def stood_at(stage: Stage, moment: datetime) -> tuple[Era | None, Sequence[Drifted]]:
+    """What the stage stood for at the moment, and what else answered then."""
+    return backend().evidence.at(stage, moment)

@@ -38,7 +38,7 @@ class Endpoints:
         failed requests of our clients; its answers are of known digits, and count in no mix.
         Raises `PermissionDeniedError` below operator and `EndpointUnavailableError` when the stage does not serve.
         """
-        actor.require(LOADING_ROLE, "run a load test")
+        self._auditor.require(actor, LOADING_ROLE, "run a load test", action=LOAD_TEST, subject=f"stage {stage.value}")
         require(Feature.LOAD_TEST, self._serving.unsupported)
         with self._auditor.audited(actor, LOAD_TEST, f"stage {stage.value}") as effect:
             endpoint = self._serving.describe(stage)
@@ -57,7 +57,9 @@ class Endpoints:
 
         Raises `PermissionDeniedError` below operator, `SetupError` when this machine lacks what serving needs.
         """
-        actor.require(LOADING_ROLE, f"restart {stage.value}")
+        self._auditor.require(
+            actor, LOADING_ROLE, f"restart {stage.value}", action="restart", subject=f"stage {stage.value}"
+        )
         with self._auditor.audited(actor, "restart", f"stage {stage.value}"):
             self._serving.resume(stage)
 
@@ -70,7 +72,9 @@ class Endpoints:
         with self._serving.hold(stage, f"{actor.name}, suspending it"):
             if self._serving.describe(stage).wanted is None:
                 return
-            actor.require(LOADING_ROLE, f"suspend {stage.value}")
+            self._auditor.require(
+                actor, LOADING_ROLE, f"suspend {stage.value}", action="suspend", subject=f"stage {stage.value}"
+            )
             with self._auditor.audited(actor, "suspend", f"stage {stage.value}"):
                 self._serving.suspend(stage)
 
@@ -79,7 +83,13 @@ class Endpoints:
 
         Raises `PermissionDeniedError` for who may not promote to it, `StageBusyError` during a deployment.
         """
-        actor.require(Promotion.needed_role(stage), f"delete {stage.value}")
+        self._auditor.require(
+            actor,
+            Promotion.needed_role(stage),
+            f"delete {stage.value}",
+            action="delete",
+            subject=f"stage {stage.value}",
+        )
         with self._auditor.audited(actor, "delete", f"stage {stage.value}") as effect:
             with self._serving.hold(stage, f"{actor.name}, deleting it"):
                 current = self._serving.describe(stage).current
