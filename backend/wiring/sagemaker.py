@@ -52,6 +52,7 @@ def sagemaker_platform(
         subnets=_listed(settings.subnets),
         security_groups=_listed(settings.security_groups),
         kms_key=settings.kms_key,
+        tags=_tags(settings),
         prices=Prices(aws, settings.prices, component="Hosting"),
     )
     return Platform(
@@ -114,7 +115,7 @@ def _jobs(
         subnets=_listed(settings.subnets),
         security_groups=_listed(settings.security_groups),
         kms_key=settings.kms_key,
-        tags=dict(one.split("=", 1) for one in _listed(settings.aws_tags)),
+        tags=_tags(settings),
         wandb_project=settings.wandb_project,
     )
     start = start_launcher(settings.home, environment)
@@ -123,6 +124,10 @@ def _jobs(
     )
     tuning = SageMakerTuning(aws, training.records, site=site, start=start, data=str(settings.data or ""))
     return (WatchedTraining(training), WatchedTuning(tuning)) if watched else (training, tuning)
+
+
+def _tags(settings: Settings) -> dict[str, str]:
+    return dict(one.split("=", 1) for one in _listed(settings.aws_tags))
 
 
 def _listed(text: str) -> tuple[str, ...]:

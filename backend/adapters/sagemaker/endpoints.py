@@ -81,8 +81,9 @@ _UNSUPPORTED: Final[Unsupported] = {
 class SageMakerEndpoints:
     """`ServingPlatform` on SageMaker. `suffixes` names endpoints beside the stages' own, as a pull request's.
 
-    `tags` are put on an endpoint as it is created. With `declared`, `hosting` is what is declared for the endpoint: one
-    that runs otherwise says so, and a deployment of the very same model changes it; without, it counts for new configs.
+    `tags` are put on an endpoint as it is created, beside those of the hosting. With `declared`, `hosting` is what is
+    declared for the endpoint: one that runs otherwise says so, and a deployment of the very same model changes it;
+    without, it counts for new configs.
     """
 
     def __init__(
@@ -114,7 +115,8 @@ class SageMakerEndpoints:
         own = {stage: suffixes.get(stage, "") for stage in Stage}
         names = {stage: endpoint_name(stage, own[stage]) for stage in Stage}
         self._hosted = {
-            stage: HostedEndpoint(aws, name, tags=tags, poll_s=poll_s, pause=pause) for stage, name in names.items()
+            stage: HostedEndpoint(aws, name, tags={**hosting.tags, **(tags or {})}, poll_s=poll_s, pause=pause)
+            for stage, name in names.items()
         }
         self._wanted = {stage: WantedStore(bucket, deployments_folder(stage, own[stage])) for stage in Stage}
         self._lifetimes = S3Lifetimes(bucket, suffixes=suffixes)

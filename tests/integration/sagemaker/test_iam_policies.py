@@ -60,9 +60,9 @@ def policy(fake: FakeAws, name: str) -> Policy:
 def recorded(fake: FakeAws, folder: Path) -> tuple[Recorder, Shop, SageMakerFleets]:
     recorder = Recorder(fake.account)
     bucket, artifacts = Bucket(recorder.aws), Artifacts(recorder.aws, folder / "archives")
-    hosting = hosting_for(fake.account)
+    hosting = hosting_for(fake.account, tags={"team": "digits"})  # tags take permissions of their own
     shop = Shop(
-        registry=SageMakerRegistry(recorder.aws, bucket, artifacts, image=hosting.image),
+        registry=SageMakerRegistry(recorder.aws, bucket, artifacts, image=hosting.image, tags=hosting.tags),
         serving=SageMakerEndpoints(recorder.aws, bucket, artifacts, hosting, poll_s=0.001, lease_s=LEASE_S),
         deployments=S3Deployments(bucket),
         audit=S3AuditLog(bucket),
