@@ -22,7 +22,6 @@ from backend.adapters.local.operations import LocalOperations
 from backend.adapters.local.origin import read_origin
 from backend.adapters.local.processes import is_held
 from backend.adapters.local.sites import LocalArchives, LocalSites
-from backend.adapters.triton.load import TritonLoad
 from backend.adapters.wandb.offline import OfflineRuns
 from backend.domain.gates import StagingLook
 from backend.domain.identity import Actor
@@ -172,7 +171,7 @@ def connect(settings: Settings, *, watched: bool = False) -> Backend:
         training=platform.training,
         tuning=platform.tuning,
         serving=platform.serving,
-        load=TritonLoad(),
+        load=platform.load,
         candidates=LocalCandidates(environment=environment),
         evaluator=LocalEvaluator(environment=environment),
         environment=environment,

@@ -12,6 +12,7 @@ from backend.ports.evaluations import EvaluationStore
 from backend.ports.example_sets import ExampleSets
 from backend.ports.fleets import Fleets
 from backend.ports.hard_examples import HardExamples
+from backend.ports.load import LoadGenerator
 from backend.ports.operations import OperationStore
 from backend.ports.probes import Probe
 from backend.ports.registry import ModelRegistry
@@ -57,4 +58,5 @@ class Platform:
     upkeep: Upkeep
     sites: Sites
     archives: ArchiveSource
+    load: LoadGenerator
     probes: Sequence[Probe]

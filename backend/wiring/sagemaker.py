@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from backend.adapters.local.home import Home
 from backend.adapters.sagemaker.background import WatchedTraining, WatchedTuning
 from backend.adapters.sagemaker.job_requests import Site
+from backend.adapters.sagemaker.load import SageMakerLoad
 from backend.adapters.sagemaker.prices import Prices
 from backend.adapters.sagemaker.serving import ServingOnAws, serving_on_aws
 from backend.adapters.sagemaker.session import Account, Aws
@@ -64,6 +65,7 @@ def sagemaker_platform(
         upkeep=_watched_upkeep(made) if watched else _upkeep(made),
         sites=made.sites,
         archives=made.archives,
+        load=SageMakerLoad(aws),
         probes=[wandb, *made.probes],
     )
 

@@ -71,10 +71,6 @@ _UNSUPPORTED: Final[Unsupported] = {
     "costs until it is deleted. Delete it, or scale it down.",
     Feature.TAKE_DOWN: "No process of this product runs in AWS. `python -m backend guard` takes it down: let cron or "
     "GitHub Actions run that by the clock.",
-    Feature.PROBE_STREAM: "SageMaker takes signed requests only, which the probe stream does not send: whether a "
-    "client was let down is not measured. The deployment's own steps ask the known digits before and after.",
-    Feature.LOAD_TEST: "SageMaker takes signed requests only, which the load generator does not send. SageMaker "
-    "Inference Recommender runs load tests within AWS.",
 }
 
 

@@ -62,8 +62,11 @@ def test_a_stage_is_promoted_asked_scaled_rolled_back_and_deleted(aws: FakeAws, 
         ("staging", "InService"),
         ("prod", "NotDeployed"),
     ]
-    code, refused, _ = run(aws, home, "loadtest", "--stage", "staging", "--seconds", "1")
-    assert (code, refused["error"]["kind"]) == (4, "RefusedError")
+    code, load, told = run(aws, home, "loadtest", "--stage", "staging", "--seconds", "1", "--concurrency", "2")
+    assert (code, load["failed"], load["versions"], load["requests"] > 2) == (0, 0, [1], True), told
+    code, refused, _ = run(aws, home, "loadtest", "--stage", "staging", "--seconds", "1", "--concurrency", "9")
+    assert (code, refused["error"]["kind"]) == (2, "InvalidInputError")
+    assert "expected 1 to 8 here" in refused["error"]["message"]
     code, gone, _ = run(aws, home, "endpoints", "delete", "--stage", "staging")
     assert (code, gone["status"]) == (0, "NotDeployed")
     _, events, _ = run(aws, home, "audit")
