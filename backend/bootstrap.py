@@ -22,11 +22,13 @@ from backend.adapters.local.operations import LocalOperations
 from backend.adapters.local.origin import read_origin
 from backend.adapters.local.processes import is_held
 from backend.adapters.local.sites import LocalArchives, LocalSites
+from backend.adapters.sagemaker.account import Account
 from backend.adapters.wandb.offline import OfflineRuns
 from backend.domain.gates import StagingLook
 from backend.domain.identity import Actor
 from backend.domain.origin import Origin
 from backend.domain.serving import ServedModel
+from backend.errors import DigitsError, InvalidInputError
 from backend.ports.archives import ArchiveSource
 from backend.ports.audit import AuditLog
 from backend.ports.candidates import Candidates
@@ -130,6 +132,8 @@ class Backend:
     watching: Watching
     quickstart: Quickstart
     doctor: Doctor
+    refusal: Callable[[], DigitsError | None]
+    """Why nothing can be asked of the platform from this machine, told at once; None when it can."""
 
     @property
     def actor(self) -> Actor:
@@ -138,6 +142,16 @@ class Backend:
 
 
 SERVING_ENVIRONMENT: Final = ROOT / ".venv-serving"
+
+
+def lacking(settings: Settings) -> DigitsError | None:
+    """Which setting the platform that they name cannot do without; None when all are there. Asks and loads nothing."""
+    if settings.platform == "sagemaker":
+        try:
+            Account.from_environ(child_environment(settings))
+        except InvalidInputError as error:
+            return error
+    return None
 
 
 def connect(settings: Settings, *, watched: bool = False) -> Backend:
@@ -190,6 +204,7 @@ def connect(settings: Settings, *, watched: bool = False) -> Backend:
         sites=platform.sites,
         archives=platform.archives,
         pull_requests=configured_pull_requests(settings),
+        refusal=platform.refusal,
     )
 
 
@@ -216,6 +231,7 @@ def assemble(
     sites: Sites | None = None,
     archives: ArchiveSource | None = None,
     pull_requests: PullRequests | None = None,
+    refusal: Callable[[], DigitsError | None] = lambda: None,
 ) -> Backend:
     """The services over these adapters; those that may be left out are then this machine's, and no pull requests."""
     stores = stores or local_stores(home, database)
@@ -340,6 +356,7 @@ def assemble(
             clock=_now,
         ),
         doctor=Doctor(probes),
+        refusal=refusal,
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from backend.errors import DigitsError
 from backend.ports.archives import ArchiveSource
 from backend.ports.audit import AuditLog
 from backend.ports.deployments import DeploymentStore
@@ -60,3 +61,5 @@ class Platform:
     archives: ArchiveSource
     load: LoadGenerator
     probes: Sequence[Probe]
+    refusal: Callable[[], DigitsError | None] = lambda: None
+    """Why nothing can be asked of it from this machine, told at once; None when it can."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from backend.adapters.local.home import Home
+from backend.adapters.sagemaker.access import Access
+from backend.adapters.sagemaker.account import Account
 from backend.adapters.sagemaker.background import WatchedTraining, WatchedTuning
 from backend.adapters.sagemaker.job_requests import Site
 from backend.adapters.sagemaker.load import SageMakerLoad
 from backend.adapters.sagemaker.prices import Prices
 from backend.adapters.sagemaker.serving import ServingOnAws, serving_on_aws
-from backend.adapters.sagemaker.session import Account, Aws
+from backend.adapters.sagemaker.session import Aws
 from backend.adapters.sagemaker.spawn import start_launcher
 from backend.adapters.sagemaker.training import SageMakerTraining
 from backend.adapters.sagemaker.tuning import SageMakerTuning
@@ -23,6 +25,7 @@ from backend.adapters.sagemaker.watched_records import (
     WatchedEvaluations,
     WatchedExamples,
     WatchedExampleSets,
+    WatchedOperations,
 )
 from backend.adapters.sagemaker.watched_upkeep import (
     WatchedLifetimes,
@@ -67,6 +70,7 @@ def sagemaker_platform(
         archives=made.archives,
         load=SageMakerLoad(aws),
         probes=[wandb, *made.probes],
+        refusal=Access(aws).refusal,
     )
 
 
@@ -89,7 +93,7 @@ def _watched_stores(made: ServingOnAws) -> Stores:
         audit=WatchedAudit(made.audit),
         examples=WatchedExamples(made.examples),
         example_sets=WatchedExampleSets(made.example_sets),
-        operations=made.operations,
+        operations=WatchedOperations(made.operations),
         evaluations=WatchedEvaluations(made.evaluations),
     )
 

@@ -37,17 +37,18 @@ def on_aws(aws: FakeAws, launchers: Zygote, tmp_path: Path, monkeypatch: pytest.
     settings = Settings(DIGITS_HOME=tmp_path, DIGITS_PLATFORM="sagemaker", **aws.environment)
     backend = bootstrap.connect(settings, watched=True)
     monkeypatch.setattr(context, "connect", lambda _, *, watched: backend)
-    context.backend.clear()
+    monkeypatch.setenv("DIGITS_PLATFORM", "sagemaker")
+    st.cache_resource.clear()
     st.cache_data.clear()
     yield backend
     st.cache_data.clear()
-    context.backend.clear()
+    st.cache_resource.clear()
 
 
 def test_a_training_is_launched_on_spot_followed_and_told_with_its_cost(on_aws: Backend, aws: FakeAws) -> None:
     app = open_page("launch")
     assert "machines of its own" in texts(app)
-    assert "Platform: Amazon SageMaker" in texts(app)
+    assert app.segmented_control(key="platform_switch").value == "sagemaker"
     app.text_input(key="launch_name").set_value("first").run()
     app.text_input(key="launch_instance").set_value("ml.c5.2xlarge").run()
     app.toggle(key="launch_spot").set_value(True).run()
