@@ -43,7 +43,7 @@ from backend.services.probing import ProbedChanges
 from backend.services.promotion import Promotion
 from tests.contract import archives, real_serving
 from tests.fakes import trainer
-from tests.fakes.aws.fixtures import FakeAws
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.hosted import registry_on, serving_on
 from tests.fakes.load import FakeLoad
 from tests.fakes.serving import FakeServing

@@ -23,11 +23,11 @@ from backend.ports.serving import ServingPlatform
 from tests.contract import real_serving
 from tests.contract.meddling import Meddler
 from tests.contract.running_triton import ROOT, SERVING_ENV, RunningTriton
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.hosted import LEASE_S, serve_past, serving_on
 from tests.fakes.serving import FakeServing
 
-__all__ = ["Bench", "aws", "aws_server", "bench"]
+__all__ = ["Bench", "bench"]
 
 _HOLD = """
 import sys, time
@@ -112,7 +112,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         yield Bench(
             platform=serving_on(aws.account, tmp_path),
             load_past=lambda stage, model, archive: serve_past(aws.account, tmp_path, stage, model, archive),
-            imports="from tests.fakes.aws.hosted import serving_on\nfrom tests.fakes.aws.fixtures import account_at",
+            imports="from tests.fakes.aws.hosted import serving_on\nfrom tests.fakes.aws.account import account_at",
             expression=f"serving_on(account_at({aws.server.url!r}), Path({str(tmp_path)!r}))",
             url="",
             unmeasured=frozenset({"mean_batch", "queue_ms"}),

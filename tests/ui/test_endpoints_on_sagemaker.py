@@ -18,11 +18,9 @@ from backend.settings import Settings
 from tests.contract.archives import digest_of, good_archive
 from tests.contract.test_serving_contract import ignore, served_from
 from tests.contract.training_platforms import wait_until
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.hosted import serving_on
 from tests.ui.conftest import open_page, texts
-
-__all__ = ["aws", "aws_server"]
 
 STAGE = Stage.STAGING
 

@@ -16,14 +16,12 @@ from backend.bootstrap import Backend
 from backend.domain.jobs import JobStatus
 from backend.settings import Settings
 from tests.contract.training_platforms import wait_until
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.container import TrainerContainer
 from tests.fakes.aws.faults import THROTTLED
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server, launchers
 from tests.fakes.aws.zygote import Zygote
 from tests.fakes.backend import NOON
 from tests.ui.conftest import open_page, texts
-
-__all__ = ["aws", "aws_server", "launchers"]
 
 
 @pytest.fixture

@@ -13,13 +13,11 @@ import streamlit as st
 from app import context
 from backend.adapters.sagemaker import background
 from tests.contract.training_platforms import wait_until
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.training import TrainingJobs
 from tests.fakes.backend import NOON, World, make_world
 from tests.fakes.serving import FakeServing
 from tests.ui.test_platform_switch import address, everything, go_to, opened
-
-__all__ = ["aws", "aws_server"]
 
 PAGES = ("", "launch", "jobs", "runs", "compare", "promote", "endpoints", "draw", "evidence", "audit", "connections")
 

@@ -32,7 +32,7 @@ from backend.services.delivery import Order
 from backend.settings import Settings
 from backend.wiring.platform import Stores
 from tests.contract import archives
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.hosted import INSTANCE
 from tests.fakes.aws.iam import Policy, Recorder
 from tests.fakes.aws.training import arn
@@ -42,7 +42,6 @@ from tests.fakes.load import FakeLoad
 from tests.fakes.uploads import FakeUploads
 from tests.integration.sagemaker.test_iam_policies import policy
 
-__all__ = ["aws", "aws_server"]
 TAGS = {"team": "digits", "cost-centre": "42"}
 GATES = {
     Stage.STAGING: (Gate(name=GateName.APPROVED),),

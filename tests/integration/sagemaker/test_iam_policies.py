@@ -28,11 +28,9 @@ from backend.services.auditing import Auditor
 from tests.contract import archives
 from tests.contract.promotion_platforms import ADA, Shop
 from tests.contract.test_registry_contract import register
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.hosted import LEASE_S, hosting_for
 from tests.fakes.aws.iam import Need, Policy, Recorder
-
-__all__ = ["aws", "aws_server"]
 
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "iam"
 POLICIES = sorted(path for path in FOLDER.glob("*.json") if not path.stem.endswith("-trust"))

@@ -18,11 +18,10 @@ from backend.errors import AccessError
 from backend.services.probing import ProbedChanges
 from tests.contract.archives import good_archive
 from tests.contract.test_serving_contract import ignore, served_from
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.faults import EXPIRED
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
 from tests.fakes.aws.hosted import serving_on
 
-__all__ = ["aws", "aws_server"]
 pytestmark = pytest.mark.processes
 
 STAGE = Stage.STAGING

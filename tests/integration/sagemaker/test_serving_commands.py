@@ -9,12 +9,11 @@ import pytest
 
 from backend.adapters.triton.canary import canary_images
 from tests.contract.promotion_platforms import sagemaker_shop
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.hosted import INSTANCE
 from tests.fakes.backend import NOON
 from tests.integration.sagemaker.commands import run
 
-__all__ = ["aws", "aws_server"]
 pytestmark = pytest.mark.processes
 
 

@@ -219,10 +219,14 @@ def public_methods() -> set[str]:
     }
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    """A world in which every effect could take hold: jobs in every state, versions, both stages serving."""
-    world = make_world(tmp_path, FakeServing(tmp_path / "locks"))
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A world in which every effect could take hold: jobs in every state, versions, both stages serving.
+
+    One for all: each test sees that nothing happened in it.
+    """
+    home = tmp_path_factory.mktemp("home")
+    world = make_world(home, FakeServing(home / "locks"))
     ada = world.backend.actor
     for number in (1, 2, 3):
         world.add_job(f"job-{number}", sharpness=float(number))
