@@ -52,10 +52,18 @@ def _to_address() -> None:
         st.query_params[CANDIDATE] = str(chosen)
 
 
-def answer_cards(stages: Sequence[Endpoint], candidate: int | None, seen: Pixels | None, truth: int | None) -> Answers:
+def answer_cards(
+    stages: Sequence[Endpoint],
+    candidate: int | None,
+    seen: Pixels | None,
+    truth: int | None,
+    *,
+    remark: str = "",
+) -> Answers:
     """Ask, show each card as its answer comes, whether the answers agree, and the same in words for who cannot see it.
 
-    `truth` is what the picture is, where that is known. Returns what each stage said; None while there is no picture.
+    `truth` is what the picture is, where that is known; `remark` is said to who cannot see the page.
+    Returns what each stage said; None while there is no picture.
     """
     columns = st.columns(len(stages) + (candidate is not None), gap="medium")
     places = {endpoint.stage: (column, endpoint) for column, endpoint in zip(columns, stages, strict=False)}
@@ -76,7 +84,7 @@ def answer_cards(stages: Sequence[Endpoint], candidate: int | None, seen: Pixels
             told = _candidate_card(candidate, seen, truth)
         if isinstance(told, Prediction):
             said.append((f"v{candidate}", told))
-    _agreement(said, candidate, truth)
+    _agreement(said, candidate, truth, remark)
     return answers
 
 
@@ -98,7 +106,8 @@ def _stage_card(endpoint: Endpoint, answer: Prediction | DigitsError | None, tru
             else:
                 status_badge(endpoint.status)
         if isinstance(answer, Prediction) and endpoint.current and endpoint.current.version == answer.version:
-            st.caption(f"archive `{endpoint.current.sha256[:12]}`")
+            where = " · external server" if endpoint.external else ""
+            st.caption(f"archive `{endpoint.current.sha256[:12]}`{where}", help=endpoint.external or None)
         _figures(answer, TITLES[stage], stage.value, truth)
 
 
@@ -145,7 +154,7 @@ def _figures(answer: Prediction | DigitsError | None, who: str, key: str, truth:
     probability_bars(None if answer is None else answer.probabilities, key=f"bars_{key}")
 
 
-def _agreement(said: Sequence[tuple[str, Prediction]], candidate: int | None, truth: int | None) -> None:
+def _agreement(said: Sequence[tuple[str, Prediction]], candidate: int | None, truth: int | None, remark: str) -> None:
     """Whether all say the same; with fewer than two there is nothing to agree about."""
     told = "; ".join(
         f"{name}: {answer.label}, {percent(max(answer.probabilities))}{_verdict(answer.label, truth)}"
@@ -162,7 +171,7 @@ def _agreement(said: Sequence[tuple[str, Prediction]], candidate: int | None, tr
             told += ". They disagree."
         if said and min(max(answer.probabilities) for _, answer in said) < SURE:
             st.badge("Unsure: no digit has half of the probability", icon=":material/help:", color="orange")
-    live_region(told, key="draw_told")
+    live_region(f"{told} {remark}".strip(), key="draw_told")
 
 
 def _verdict(label: int, truth: int | None) -> str:
