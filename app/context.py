@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.bootstrap import Backend, connect
+from backend.assembly import Backend
+from backend.bootstrap import connect
 from backend.settings import load_settings
 
 
