@@ -14,7 +14,7 @@ from app.components.status_badge import status_badge
 from app.context import backend
 from app.views.stage_card import TITLES
 from backend.domain.prediction import Prediction
-from backend.domain.serving import Endpoint, Stage
+from backend.domain.serving import Endpoint, EndpointStatus, Stage
 from backend.errors import DigitsError
 from backend.services.prediction import Pixels
 
@@ -101,13 +101,17 @@ def _stage_card(endpoint: Endpoint, answer: Prediction | DigitsError | None, tru
         with _title(TITLES[stage]):
             if isinstance(answer, Prediction):  # what answered, not what was served when the page was opened
                 _version_badge(answer.version)
-            elif endpoint.current is not None:
+            elif endpoint.status is EndpointStatus.IN_SERVICE and endpoint.current is not None:
                 _version_badge(endpoint.current.version)
             else:
                 status_badge(endpoint.status)
+        about = []
         if isinstance(answer, Prediction) and endpoint.current and endpoint.current.version == answer.version:
-            where = " · external server" if endpoint.external else ""
-            st.caption(f"archive `{endpoint.current.sha256[:12]}`{where}", help=endpoint.external or None)
+            about.append(f"archive `{endpoint.current.sha256[:12]}`")
+        if endpoint.external:
+            about.append("external server")
+        if about:
+            st.caption(" · ".join(about), help=endpoint.external or None)
         _figures(answer, TITLES[stage], stage.value, truth)
 
 

@@ -102,6 +102,15 @@ def _down(endpoint: Endpoint) -> None:
             on_click=_restart,
             args=(stage,),
         )
+        if endpoint.wanted is not None:
+            number = endpoint.wanted.version
+            st.page_link(
+                navigation.PROMOTE.file,
+                label=f"Promote v{number} once more",
+                icon=navigation.PROMOTE.icon,
+                query_params={"stage": stage.value, "version": str(number)},
+                width="content",
+            )
         command_line(f"python -m backend endpoints restart --stage {stage.value}")
 
 

@@ -39,6 +39,7 @@ def test_endpoints_says_whose_server_it_is_and_what_is_done_elsewhere(external: 
     assert "What the server itself writes is with whoever runs it" in said
     assert "from elsewhere it may have another" in said
     assert "It listens on this machine only." not in said
+    assert "is up to whoever runs them" in said and "One Triton serves a stage on this machine" not in said
     assert "endpoints logs --stage staging --source supervisor" in said
 
 
@@ -56,6 +57,15 @@ def test_it_is_not_restarted_but_connected_to_again(external: World) -> None:
     assert app.button(key="endpoint_restart_staging").label == "Connect again"
     assert app.button(key="endpoint_restart_prod").label == "Restart"
     assert TOLD in texts(app)
+    again = [link.proto.query_string for link in app.get("page_link") if link.proto.label == "Promote v1 once more"]
+    assert again == ["stage=prod&version=1", "stage=staging&version=1"]
+
+
+def test_draw_says_before_the_first_stroke_that_nobody_will_answer(external: World) -> None:
+    external.backend.serving.suspend(Stage.STAGING)
+    app = open_page("draw")
+    assert texts(app).count("Failed") == 1
+    assert texts(app).count("external server") == 1
 
 
 def test_deleting_says_that_the_server_runs_on(external: World) -> None:

@@ -186,7 +186,7 @@ class EndpointSupervisor:
                 trouble = self._trouble_with(wanted)
             except DeploymentFailedError as error:
                 self._retry_at = time.monotonic() + _RETRY_S
-                self._say(RunnerState.FAILED, f"Version {wanted.model.version} cannot be served. {error.message}")
+                self._say(RunnerState.FAILED, self._why_not(wanted, error))
                 return
             except EndpointUnavailableError as error:
                 trouble = error.message
@@ -196,6 +196,13 @@ class EndpointSupervisor:
                 return
             log.info("version %d serves", wanted.model.version)
             self._say(RunnerState.RUNNING)
+
+    def _why_not(self, wanted: Wanted, error: DeploymentFailedError) -> str:
+        number, file = wanted.model.version, self._folder.repository.model_file(wanted.model.version)
+        if file.is_file():
+            return f"Version {number} cannot be served. {error.message}"
+        # A stage that moved to another server, or whose folder was emptied: only a deployment brings the file.
+        return f"Version {number} cannot be served: '{file}' is not there. Promote version {number} once more."
 
     def _tidy_up(self) -> None:
         """Free what a deployment that died left loaded beside the version that serves, and forget what it intended."""

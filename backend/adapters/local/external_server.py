@@ -62,8 +62,8 @@ class ExternalTriton:
     def told(self, stage: Stage) -> str:
         """What cannot be done with it from here, for the operator."""
         return (
-            f"An external server, the Triton at {self.url} ({setting_of(stage)}): models are loaded on it and unloaded "
-            "from here. Who runs it starts, restarts and ends it, and has its log."
+            f"An external server, the Triton at {urlsplit(self.url).netloc} ({setting_of(stage)}): models are loaded "
+            "on it and unloaded from here. Who runs it starts, restarts and ends it, and has its log."
         )
 
     def require_ours(self, stage: Stage) -> None:

@@ -137,6 +137,18 @@ def test_a_busy_server_may_miss_two_answers(
     assert server.calls == ["load mnist"]
 
 
+def test_a_version_whose_file_is_gone_is_said_to_need_a_deployment(
+    folder: EndpointFolder, server: Server, beat: Callable[[int], None]
+) -> None:
+    folder.want(WANTED)
+    file = folder.repository.model_file(MODEL.version)
+    file.unlink()
+    server.refuses = DeploymentFailedError("Triton refused to load 'mnist': at least one version must be available")
+    beat(1)
+    said = f"Version 4 cannot be served: '{file}' is not there. Promote version 4 once more."
+    assert state(folder) == (RunnerState.FAILED, said)
+
+
 def test_a_version_that_triton_refuses_is_tried_again_later_and_said(
     folder: EndpointFolder, server: Server, beat: Callable[[int], None]
 ) -> None:

@@ -164,7 +164,7 @@ def test_a_stage_on_it_says_so_also_when_its_folder_is_damaged(tmp_path: Path, t
     external = ExternalTriton(url=URL, repository=triton.repository)
     endpoints = LocalEndpoints(tmp_path, tmp_path / "no serving environment", external={Stage.PROD: external})
     said = endpoints.describe(Stage.PROD).external
-    assert URL in said and "DIGITS_TRITON_PROD_URL" in said
+    assert "triton-prod:9000" in said and "DIGITS_TRITON_PROD_URL" in said
     assert endpoints.describe(Stage.STAGING).external == ""
     folder = EndpointFolder(tmp_path, Stage.PROD, triton.repository)
     folder.root.mkdir(parents=True)
