@@ -6,7 +6,8 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.state import Key
-from backend.bootstrap import Backend, connect, lacking
+from backend.assembly import Backend
+from backend.bootstrap import connect, lacking
 from backend.errors import DigitsError
 from backend.settings import Settings, load_settings
 

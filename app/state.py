@@ -84,6 +84,12 @@ class Key(StrEnum):
     EXPLAINED = "explained"
     """What an occlusion map was asked for: stage, the picture's bytes, and what was found."""
 
+    FILES_ANSWERED = "files_answered"
+    """Which files a stage was asked about last, and what it said of each."""
+
+    EXAMPLES_PAGE = "examples_page"
+    """What the hard examples were last paged through, and the page."""
+
     FORGOTTEN = "forgotten"
     """The hard example that was removed last: Undo keeps it again."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from backend.adapters.local.audit import LocalAuditLog
@@ -57,7 +57,7 @@ def local_platform(
         serving=serving,
         fleets=LocalFleets(),
         stores=stores,
-        upkeep=local_upkeep(home, database),
+        upkeep=local_upkeep(home, database, external),
         sites=LocalSites(serving, stores.deployments),
         archives=LocalArchives(),
         load=TritonLoad(),
@@ -86,12 +86,12 @@ def local_stores(home: Home, database: Database) -> Stores:
     )
 
 
-def local_upkeep(home: Home, database: Database) -> Upkeep:
-    """Kept by the stages' runners and by our clients."""
+def local_upkeep(home: Home, database: Database, external: Collection[Stage] = ()) -> Upkeep:
+    """Kept by the stages' runners and by our clients. `external` are the stages on servers of somebody else's."""
     return Upkeep(
         traffic=LocalTraffic(database),
         tallies=LocalTallies(database),
-        logs=LocalServerLogs(home.root),
+        logs=LocalServerLogs(home.root, external),
         lifetimes=LocalLifetimes(home.root),
     )
 

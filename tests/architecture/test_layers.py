@@ -30,6 +30,15 @@ MAY_IMPORT = {
     "backend.digits": ("backend.digits",),
     "backend.adapters": ("backend.adapters", "backend.ports", "backend.domain", "backend.errors", "backend.digits"),
     "backend.bootstrap": ("backend",),
+    "backend.assembly": (
+        "backend.wiring",
+        "backend.adapters",
+        "backend.services",
+        "backend.ports",
+        "backend.domain",
+        "backend.errors",
+        "backend.settings",
+    ),
     "backend.wiring": (
         "backend.wiring",
         "backend.adapters",

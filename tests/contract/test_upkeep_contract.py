@@ -90,7 +90,7 @@ class TestTallies:
 
 class TestLogs:
     def test_the_log_is_read_from_its_end_and_in_pieces(self, bench: Bench) -> None:
-        source = bench.upkeep.logs.sources[0]
+        source = bench.upkeep.logs.sources(STAGE)[0]
         assert bench.upkeep.logs.read(STAGE, source).text == ""
         bench.wrote(STAGE, [f"line {number}" for number in range(50)])
         end = bench.upkeep.logs.read(STAGE, source, -60, 60)

@@ -12,7 +12,7 @@ from app import context
 from backend import bootstrap
 from backend.adapters.sagemaker import background, watched_upkeep
 from backend.adapters.triton.canary import canary_images
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.domain.serving import EndpointStatus, Stage
 from backend.settings import Settings
 from tests.contract.archives import digest_of, good_archive

@@ -12,7 +12,7 @@ import streamlit as st
 from app import context
 from backend import bootstrap
 from backend.adapters.sagemaker import background, spawn
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.domain.jobs import JobStatus
 from backend.settings import Settings
 from tests.contract.training_platforms import wait_until

@@ -147,6 +147,7 @@ class SageMakerEndpoints:
             detail=_explained(look, known=served is not None),
             drift=drifted(wanted, look, served),
             hosting=hosted_otherwise(config, self._hosting) if self._declared and config else (),
+            hosted=config.hosted if config else {},
         )
 
     def hold(self, stage: Stage, holder: str) -> AbstractContextManager[None]:

@@ -19,7 +19,7 @@ from backend.adapters.local.tuning_store import TuningStore
 from backend.adapters.sagemaker import endpoints as sagemaker_endpoints
 from backend.adapters.sagemaker.serving import serving_on_aws
 from backend.adapters.sagemaker.session import Aws
-from backend.bootstrap import Backend, assemble
+from backend.assembly import Backend, assemble
 from backend.domain.delivery import EXPIRES
 from backend.domain.gates import Gate, GateName
 from backend.domain.identity import Role
@@ -214,6 +214,8 @@ def test_prod_takes_only_what_was_tested_and_as_it_is_declared(aws: FakeAws, bac
     assert "digit-classification-pr7-1a2b3c4-staging (" in reasons["probe"]
     endpoint = aws.serving.endpoints.endpoints["digit-classification-prod"]
     assert endpoint.instances == 2
+    hosted = backend.serving.describe(Stage.PROD).hosted
+    assert (hosted["instance_type"], hosted["instance_count"]) == ("ml.m5.large", "2")
 
     # The same archive on another instance type, and on more of them, is a change too.
     larger = ModelConfig(**{**vars(config), "instance_type": "ml.c5.xlarge", "instance_count": 3})

@@ -19,7 +19,7 @@ from sqlalchemy import select
 
 from backend.adapters.local.database import Database
 from backend.adapters.local.schema import audit_events, metadata
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.domain.capabilities import Feature
 from backend.domain.identity import Actor, Role
 from backend.domain.jobs import JobStatus
