@@ -7,6 +7,7 @@ import secrets
 import streamlit as st
 
 from app import navigation, platforms, theme
+from app.components.plain_text import escaped
 from app.context import backend, backend_of, platform, refusal
 from app.errors import shown
 from app.state import Key
@@ -21,7 +22,7 @@ with shown("Open the dashboard"):
     with st.sidebar.container(
         key="who", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
-        st.markdown(f":material/account_circle: **{actor.name}**")
+        st.markdown(f":material/account_circle: **{escaped(actor.name)}**")
         st.badge(actor.role.value.capitalize(), color="violet", help="Set by DIGITS_ROLE.")
     with st.sidebar.container(key="where"):
         platforms.switch()

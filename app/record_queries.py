@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from app.context import backend
 from app.queries import LIVE_SECONDS
 from app.reads import copied
 from backend.domain.audit import AuditEvent, AuditFilter, AuditWords
 from backend.domain.evidence import Evidence
-from backend.domain.history import Era
+from backend.domain.history import Drifted, Era
 from backend.domain.serving import Stage
 from backend.services.guarding import Guarded
 
@@ -44,7 +45,7 @@ def evidence(deployment_id: str) -> Evidence:
     return backend().evidence.of(deployment_id)
 
 
-@copied(ttl=LIVE_SECONDS)
-def eras(stage: Stage) -> Sequence[Era]:
-    """What the stage stood for, oldest first."""
-    return backend().evidence.eras(stage)
+@copied(ttl=LIVE_SECONDS, max_entries=50)
+def stood_at(stage: Stage, moment: datetime) -> tuple[Era | None, Sequence[Drifted]]:
+    """What the stage stood for at the moment, and what else answered then."""
+    return backend().evidence.at(stage, moment)

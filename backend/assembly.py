@@ -274,6 +274,7 @@ def assemble(
             promotion=promotion,
             processes=operations,
             store=stores.operations,
+            auditor=auditor,
             clock=_now,
         ),
         doctor=Doctor(probes),

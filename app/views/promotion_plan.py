@@ -30,7 +30,7 @@ _ROLLBACK_ICON = ":material/undo:"
 def plan_card(plan: DeploymentPlan, gates: Sequence[GateResult]) -> None:
     stage, version = plan.stage, f"v{plan.version.version}"
     with theme.card("plan", f"{TITLES[stage]}: {served_name(plan.serving)} → {version}"):
-        _difference(plan)
+        _difference(plan, key="plan_difference")
         _what_it_takes(plan)
         standing = blocking(gates)
         reason = blocked(plan) or _standing_in_the_way(plan, standing)
@@ -98,7 +98,7 @@ def _gates_in_dialog(gates: Sequence[GateResult], standing: Sequence[GateResult]
             gate_rows(others, key="others")
 
 
-def _difference(plan: DeploymentPlan) -> None:
+def _difference(plan: DeploymentPlan, *, key: str) -> None:
     """The numbers of what serves and of what would, side by side."""
     now, then = plan.incumbent, plan.version
     if plan.serving is None or plan.changes_nothing:
@@ -110,7 +110,7 @@ def _difference(plan: DeploymentPlan) -> None:
     st.dataframe(
         [{"": name, f"v{now.version}": theirs.get(name, "–"), f"v{then.version}": mine[name]} for name in mine],
         hide_index=True,
-        key="plan_difference",
+        key=key,
         height="content",
     )
     if now.evaluation and then.evaluation and now.evaluation.test_sha256 != then.evaluation.test_sha256:
@@ -133,23 +133,26 @@ def _numbers(version: ModelVersion) -> dict[str, str]:
 
 def _what_it_takes(plan: DeploymentPlan) -> None:
     """Steps, time, cost, and the way back."""
-    done = sum(deployment.outcome is Outcome.SUCCEEDED for deployment in queries.deployments(plan.stage))
-    if plan.usually is None:
-        takes = "some seconds: a Triton is started for the first one"
-    else:
-        of = f"the median of {done} deployments" if done > 1 else "as the one deployment"
-        takes = f"about {duration(plan.usually)}, {of} to {plan.stage.value}"
     cost = f"Costs ${plan.hourly_cost:.2f} an hour" if plan.hourly_cost else "Costs nothing: it runs on this machine"
     if plan.hourly_cost is None:
         cost = "Price unknown: give a file of prices as DIGITS_PRICES, or the right to ask AWS's Price List"
     back = served_name(plan.rollback_to) if plan.rollback_to else "nothing: this is the first"
     lines = [
         f":material/route: {' → '.join(STEPS)}; the old version answers until the switch, and after any failure",
-        f":material/timer: Takes {takes}",
+        f":material/timer: Takes {_usually(plan)}",
         f":material/payments: {cost}",
         f":material/undo: A rollback would go to {back}",
     ]
     st.caption("  \n".join(lines))
+
+
+def _usually(plan: DeploymentPlan) -> str:
+    """How long it takes, by what this stage's own deployments took."""
+    if plan.usually is None:
+        return "some seconds: a Triton is started for the first one"
+    done = sum(deployment.outcome is Outcome.SUCCEEDED for deployment in queries.deployments(plan.stage))
+    of = f"the median of {done} deployments" if done > 1 else "as the one deployment"
+    return f"about {duration(plan.usually)}, {of} to {plan.stage.value}"
 
 
 def under_way(stage: Stage) -> str:
@@ -219,8 +222,9 @@ def rollback_button(stage: Stage) -> None:
             verb=f"Roll back to {target}",
             consequences=[
                 f"{TITLES[stage]} serves {served_name(plan.serving)} now; {target} served well before.",
-                "No request fails while it changes. No gate is asked.",
+                f"It takes {_usually(plan)}. No request fails while it changes. No gate is asked.",
             ],
+            details=lambda: _difference(plan, key="rollback_difference"),
             apply=lambda: start_deployment(plan, DeploymentKind.ROLLBACK),
             icon=_ROLLBACK_ICON,
         )

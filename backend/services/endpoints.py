@@ -44,7 +44,7 @@ class Endpoints:
         Raises `PermissionDeniedError` below operator, `InvalidInputError` for more connections than can be driven from
         here, and `EndpointUnavailableError` when the stage does not serve.
         """
-        actor.require(LOADING_ROLE, "run a load test")
+        self._auditor.require(actor, LOADING_ROLE, "run a load test", action=LOAD_TEST, subject=f"stage {stage.value}")
         if plan.concurrency > self.reach.connections:
             raise InvalidInputError(
                 f"The load test's concurrency is {plan.concurrency}, expected 1 to {self.reach.connections} here.",
@@ -70,7 +70,9 @@ class Endpoints:
 
         Raises `PermissionDeniedError` below operator, `SetupError` when this machine lacks what serving needs.
         """
-        actor.require(LOADING_ROLE, f"restart {stage.value}")
+        self._auditor.require(
+            actor, LOADING_ROLE, f"restart {stage.value}", action="restart", subject=f"stage {stage.value}"
+        )
         with self._auditor.audited(actor, "restart", f"stage {stage.value}"):
             self._serving.resume(stage)
 
@@ -83,7 +85,9 @@ class Endpoints:
         with self._serving.hold(stage, f"{actor.name}, suspending it"):
             if self._serving.describe(stage).wanted is None:
                 return
-            actor.require(LOADING_ROLE, f"suspend {stage.value}")
+            self._auditor.require(
+                actor, LOADING_ROLE, f"suspend {stage.value}", action="suspend", subject=f"stage {stage.value}"
+            )
             with self._auditor.audited(actor, "suspend", f"stage {stage.value}"):
                 self._serving.suspend(stage)
 
@@ -92,7 +96,13 @@ class Endpoints:
 
         Raises `PermissionDeniedError` for who may not promote to it, `StageBusyError` during a deployment.
         """
-        actor.require(Promotion.needed_role(stage), f"delete {stage.value}")
+        self._auditor.require(
+            actor,
+            Promotion.needed_role(stage),
+            f"delete {stage.value}",
+            action="delete",
+            subject=f"stage {stage.value}",
+        )
         with self._auditor.audited(actor, "delete", f"stage {stage.value}") as effect:
             with self._serving.hold(stage, f"{actor.name}, deleting it"):
                 current = self._serving.describe(stage).current

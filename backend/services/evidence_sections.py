@@ -81,6 +81,7 @@ def _what(evidence: Evidence) -> Section:
         ("To serve", f"version {deployment.version}, SHA-256 {deployment.sha256}"),
         ("Asked by", f"{deployment.requested_by}, {exact(deployment.started_at)}"),
         ("Took", took),
+        *([("Time to restore", _restored(deployment))] if deployment.kind is not DeploymentKind.PROMOTE else []),
         (f"Version {deployment.version}", decided),
         ("Override", f"{override.by}: {override.reason} ({', '.join(override.gates)})" if override else "none"),
         ("Commit", deployment.origin.commit or "not known"),
@@ -88,6 +89,13 @@ def _what(evidence: Evidence) -> Section:
         ("Correlation id", deployment.correlation or NONE),
     ]
     return Section(title="What was done", facts=facts)
+
+
+def _restored(deployment: Deployment) -> str:
+    """What somebody whose production was wrong asks first."""
+    if deployment.restored_in is None:
+        return "nothing was restored"
+    return f"{deployment.restored_in.total_seconds():.2f} s, from its beginning until v{deployment.version} answered"
 
 
 def _gates(deployment: Deployment) -> Section:

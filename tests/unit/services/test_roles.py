@@ -118,6 +118,8 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "Quickstart.run": (Role.APPROVER, lambda b, a: b.quickstart.run("quickstart-1", actor=a, preset="fast")),
 }
 """A word after the method tells cases of one effect apart that need different roles."""
+ASKED_BY_THE_CLOCK: Final = {"LifetimeService.take_down_due"}
+"""`guard` in a crontab asks each minute, for whatever role it has: a refusal is told there, and keeps no event."""
 READS: Final = {
     "Delivery.plan",
     "Delivery.served",
@@ -274,6 +276,10 @@ def test_below_its_role_nothing_happens(world: World, name: str) -> None:
     for role in (role for role in Role if role.rank < needed.rank):
         with pytest.raises(PermissionDeniedError, match=rf"'eve' may not .*: role is {role.value}, needed"):
             act(world.backend, Actor(name="eve", role=role))
+        if name not in ASKED_BY_THE_CLOCK:
+            tried = world.backend.audit.list_events(limit=1)[0]
+            assert (tried.actor, tried.outcome) == ("eve", "refused"), "who looks for misuse asks what was tried"
+            assert tried.after["error"].startswith("PermissionDeniedError: 'eve' may not ")
     assert kept(world) == before
 
 
