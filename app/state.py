@@ -72,6 +72,9 @@ class Key(StrEnum):
     ASKED_TO_STOP = "asked_to_stop"
     """Names of the jobs that the next run asks about before it stops them."""
 
+    CLICKED_VERSION = "clicked_version"
+    """The version whose row in the registry is marked: a click that was heard is not heard again."""
+
     SHOWN_RUNS = "shown_runs"
     """Keys of the runs in the rows of the runs' table as the browser has them, and numbers of the rows ticked then."""
 

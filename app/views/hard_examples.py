@@ -12,6 +12,7 @@ from app.components.command_line import command_line
 from app.context import backend
 from app.errors import shown
 from app.identity import actor
+from app.reads import shared
 from app.state import Key
 from app.views.example_review import review
 from app.views.example_sets import keep_control, sets_table
@@ -25,7 +26,7 @@ _COMMANDS: Final = "\n".join(
 
 
 # A resource, because nobody changes it: packing a thousand drawings at every rerun would cost 0.1 s.
-@st.cache_resource(ttl=3600, max_entries=4, show_spinner=False)
+@shared(ttl=3600, max_entries=4)
 def _packed(stamp: tuple[tuple[str, int], ...], _examples: Sequence[HardExample]) -> LabelledDrawings:
     """`stamp` is all that it depends on: an example's id follows from its picture and its label."""
     return pack(_examples)

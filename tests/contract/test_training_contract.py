@@ -282,6 +282,14 @@ class TestWhatIsLacking:
         assert (job.billing.instance_type, job.billing.spot) == ("ml.c5.2xlarge", True)
         assert job.billing.saved is not None and 0 <= job.billing.saved <= 1
 
+    def test_what_a_launch_costs_is_told_beforehand_and_nothing_forbids_what_is_asked_for(self, bench: Bench) -> None:
+        outlook = bench.platform.outlook(Compute())
+        assert outlook.shortage == ""
+        if Feature.COMPUTE in bench.platform.unsupported:
+            assert outlook.hourly_price == 0
+        else:
+            assert outlook.hourly_price is None or outlook.hourly_price > 0
+
     def test_who_has_nothing_to_choose_refuses_a_choice_with_the_reason(self, bench: Bench) -> None:
         if Feature.COMPUTE in bench.platform.unsupported:
             with pytest.raises(RefusedError, match="cannot choose instances") as refused:

@@ -16,10 +16,11 @@ from typing import Any, Final, Generic, TypeVar
 
 from backend.adapters.sagemaker.job_logs import JobLog
 from backend.adapters.sagemaker.training import SageMakerTraining
+from backend.adapters.sagemaker.training_limits import shortage
 from backend.adapters.sagemaker.tuning import SageMakerTuning
 from backend.domain.capabilities import Unsupported
 from backend.domain.freshness import Freshness
-from backend.domain.jobs import LogChunk, MetricPoint, TrainingJob, TrainingRequest
+from backend.domain.jobs import Compute, LogChunk, MetricPoint, Outlook, TrainingJob, TrainingRequest
 from backend.domain.tuning import StopMode, TuningJob, TuningRequest
 from backend.errors import DigitsError, NotFoundError, PlatformError
 from backend.ports.training import NO_CHANNELS, Channel, TrainingPlatform
@@ -30,6 +31,8 @@ LIST_SECONDS: Final = 5.0
 JOB_SECONDS: Final = 2.0
 ENDED_SECONDS: Final = 300.0
 """What has ended changes no more; its last log lines may come late."""
+QUOTA_SECONDS: Final = 300.0
+"""A quota changes when AWS has granted more, which takes hours."""
 PATIENCE: Final = 2.0
 """Seconds that a first question waits for its answer."""
 SILENCE: Final = 10.0
@@ -156,6 +159,7 @@ class WatchedTraining:
         self._lists: Answers[Sequence[TrainingJob]] = Answers(lambda _: training.list_jobs(), lambda _: LIST_SECONDS)
         self._jobs: Answers[TrainingJob] = Answers(training.describe, _pause)
         self._logs: Answers[JobLog | None] = Answers(training.log, lambda _: JOB_SECONDS)
+        self._quotas: Answers[int | None] = Answers(lambda name: training.quota(name), lambda _: QUOTA_SECONDS)
 
     @property
     def unsupported(self) -> Unsupported:
@@ -163,6 +167,14 @@ class WatchedTraining:
 
     def freshness(self) -> Freshness:
         return self._lists.of("")
+
+    def outlook(self, compute: Compute, instances: int = 1) -> Outlook:
+        name = self._training.quota_name(compute)
+        try:
+            quota = self._quotas.get(name)
+        except DigitsError:
+            quota = None
+        return Outlook(hourly_price=self._training.hourly_price(compute), shortage=shortage(name, quota, instances))
 
     def submit(self, request: TrainingRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TrainingJob:
         job = self._training.submit(request, channels)

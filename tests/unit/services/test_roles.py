@@ -167,7 +167,7 @@ READS: Final = {
 PORT_READS: Final = {
     "training": {
         *("describe", "list_jobs", "read_log", "metric_points", "fetch_archive", "fetch_output"),
-        *("freshness", "unsupported"),
+        *("freshness", "unsupported", "outlook"),
     },
     "tuning": {"describe", "list_jobs", "read_log", "importance", "unsupported"},
     "registry": {"get", "list_versions", "decisions", "fetch_archive"},
