@@ -76,6 +76,7 @@ def history_table(shown: Sequence[Deployment]) -> None:
         key="promote_history",
         on_select="rerun",
         selection_mode="single-row",
+        alt="Deployments, newest first",
         column_config={"Outcome": status_column("Outcome"), "UTC": TextColumn(width=145)},
     )
     chosen = selection["selection"]["rows"]

@@ -157,6 +157,8 @@ def endpoint_document(endpoint: Endpoint) -> Document:
         "since": time_text(endpoint.since),
         "detail": endpoint.detail,
         "drift": [asdict(difference) for difference in endpoint.drift],
+        "external": endpoint.external,
+        "hosted": dict(endpoint.hosted),
     }
 
 

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from backend.domain.drift import Difference
 from backend.domain.identity import Actor, Role
@@ -21,6 +22,8 @@ from backend.ports.serving import ServingPlatform
 from backend.services.auditing import Auditor
 
 PROPOSING_ROLE = Role.OPERATOR
+MODEL: Final = "model"
+"""What a `Difference` is about when something else is served; any other is a key of the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,10 +161,22 @@ def _differences(config: ModelConfig, version: ModelVersion | None, endpoint: En
     wanted = f"v{version.version}" if version else config.model_uri
     now = f"v{served.version}" if served else "nothing"
     if served is None or (version is None and served.sha256 != config.sha256):
-        return [Difference(what="model", wanted=wanted, served=now)]
+        return [Difference(what=MODEL, wanted=wanted, served=now)]
     if version is not None and served.sha256 != version.sha256:
-        return [Difference(what="model", wanted=wanted, served=now)]
-    return []
+        return [Difference(what=MODEL, wanted=wanted, served=now)]
+    return _hosted_otherwise(config, endpoint) if endpoint.stage is Stage.PROD else []
+
+
+def _hosted_otherwise(config: ModelConfig, endpoint: Endpoint) -> Sequence[Difference]:
+    """What prod runs on otherwise than declared; nothing where the platform has no choice. `default` is any image."""
+    declared = {"instance_type": config.instance_type, "instance_count": str(config.instance_count)}
+    if config.image:
+        declared["triton_image_uri"] = config.image
+    return [
+        Difference(what=key, wanted=wanted, served=endpoint.hosted[key])
+        for key, wanted in declared.items()
+        if endpoint.hosted.get(key, wanted) != wanted
+    ]
 
 
 def _told(version: ModelVersion, actor: Actor) -> str:

@@ -121,7 +121,7 @@ def test_what_was_interrupted_is_not_audited_as_done(world: World, monkeypatch: 
 def test_a_version_without_approval_is_refused(world: World) -> None:
     with pytest.raises(GateFailedError, match="Version 3 may not serve on staging: 1 gate does not pass") as refused:
         world.backend.promotion.promote(Stage.STAGING, 3, actor=ADA)
-    assert "its approval is PendingManualApproval" in refused.value.message.replace("Its", "its")
+    assert "It is waiting for approval: nobody has decided about it yet." in refused.value.message
     assert refused.value.hint.startswith("python -m backend models approve 3")
     assert list(world.backend.promotion.history()) == []
 

@@ -19,7 +19,7 @@ from sqlalchemy import select
 
 from backend.adapters.local.database import Database
 from backend.adapters.local.schema import audit_events, metadata
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.domain.capabilities import Feature
 from backend.domain.identity import Actor, Role
 from backend.domain.jobs import JobStatus
@@ -167,7 +167,7 @@ READS: Final = {
 PORT_READS: Final = {
     "training": {
         *("describe", "list_jobs", "read_log", "metric_points", "fetch_archive", "fetch_output"),
-        *("freshness", "unsupported"),
+        *("freshness", "unsupported", "outlook"),
     },
     "tuning": {"describe", "list_jobs", "read_log", "importance", "unsupported"},
     "registry": {"get", "list_versions", "decisions", "fetch_archive"},
@@ -221,10 +221,14 @@ def public_methods() -> set[str]:
     }
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    """A world in which every effect could take hold: jobs in every state, versions, both stages serving."""
-    world = make_world(tmp_path, FakeServing(tmp_path / "locks"))
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A world in which every effect could take hold: jobs in every state, versions, both stages serving.
+
+    One for all: each test sees that nothing happened in it.
+    """
+    home = tmp_path_factory.mktemp("home")
+    world = make_world(home, FakeServing(home / "locks"))
     ada = world.backend.actor
     for number in (1, 2, 3):
         world.add_job(f"job-{number}", sharpness=float(number))
