@@ -98,12 +98,12 @@ class TestBestModels:
             world.backend.registry.record_evaluation(number, replace(better, **changed))
         app = open_page()
         said = texts(app)
-        assert [text.value for text in app.text].count("as prod") == 1  # not prod's own
-        assert "-0.20 to prod" in said
+        assert [caption.value for caption in app.caption].count("as prod") == 1  # not prod's own
+        assert r"\-0\.20 to prod" in said
         # Its accuracy is the highest, and of other images: it says nothing against prod's, and comes last.
         ranked = [link.proto.label for link in app.get("page_link") if link.proto.label.startswith("Version ")]
         assert ranked == ["Version 3", "Version 1", "Version 2", "Version 4"]
-        assert "+0.40 to prod" not in said
+        assert r"0\.40 to prod" not in said
         assert "digits8x8" in said
 
 
@@ -179,6 +179,8 @@ def test_the_traffic_of_both_stages_is_one_chart_once_there_is_any(world: World)
         at = now() - timedelta(minutes=minutes_ago)
         traffic.keep(Stage.STAGING, Sample(at=at, seconds=60.0, version=1, requests=requests, failed=0))
     st.cache_data.clear()
-    (chart,) = [chart for chart in open_page().get("echarts_chart") if chart.key == "overview_traffic"]
+    app = open_page()
+    assert [metric.value for metric in app.metric if metric.label == "Requests/min"] == ["60"]
+    (chart,) = [chart for chart in app.get("echarts_chart") if chart.key == "overview_traffic"]
     assert "Staging: 60 now, from 60 to 120" in chart.proto.alt
     assert "Production: nothing seen" in chart.proto.alt
