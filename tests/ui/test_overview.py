@@ -19,6 +19,7 @@ from backend.domain.traffic import Sample
 from backend.errors import PlatformError
 from tests.fakes.backend import World, now
 from tests.ui.conftest import open_page, texts, use
+from tests.ui.test_drift_banner import HEADLINE, drifted
 from tests.ui.test_pages import registered, serving
 from tests.ui.test_quickstart_card import ended_in
 
@@ -66,6 +67,19 @@ class TestNeeds:
         said = texts(open_page())
         assert "digit-classification-staging should serve v1 and is Unknown (cannot reach)." in said
         assert "Failed" not in said
+
+    def test_a_drift_has_its_banner_and_is_not_said_a_second_time(self, world: World) -> None:
+        drifted(world)
+        said = texts(open_page())
+        assert HEADLINE in said
+        assert "digit-classification-prod should serve" not in said
+
+    def test_what_failed_days_ago_asks_for_nothing_any_more(self, world: World) -> None:
+        world.add_job("broken", JobStatus.FAILED, created=now() - timedelta(hours=30))
+        world.add_job("fresh", JobStatus.FAILED, created=now() - timedelta(hours=20))
+        said = texts(open_page())
+        assert "Job fresh failed." in said
+        assert "Job broken failed." not in said
 
     def test_many_failed_jobs_are_counted_and_what_was_resumed_is_dealt_with(self, world: World) -> None:
         for number in range(5):
