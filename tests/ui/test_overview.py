@@ -14,6 +14,7 @@ from backend.adapters.local.traffic import LocalTraffic
 from backend.domain.identity import Role
 from backend.domain.jobs import JobStatus
 from backend.domain.operations import OperationStatus
+from backend.domain.registry import Approval
 from backend.domain.serving import EndpointStatus, Stage
 from backend.domain.traffic import Sample
 from backend.errors import PlatformError
@@ -198,3 +199,32 @@ def test_the_traffic_of_both_stages_is_one_chart_once_there_is_any(world: World)
     (chart,) = [chart for chart in app.get("echarts_chart") if chart.key == "overview_traffic"]
     assert "Staging: 60 now, from 60 to 120" in chart.proto.alt
     assert "Production: nothing seen" in chart.proto.alt
+
+
+def test_what_was_counted_an_hour_ago_is_not_now(world: World) -> None:
+    serving(world)
+    at = now() - timedelta(minutes=20)
+    LocalTraffic(Database(world.home.database)).keep(
+        Stage.STAGING, Sample(at=at, seconds=60.0, version=1, requests=120, failed=0)
+    )
+    assert [metric.value for metric in open_page().metric if metric.label == "Requests/min"] == ["–"]
+
+
+def test_a_stage_leads_to_its_rollback_once_there_is_one(world: World) -> None:
+    serving(world)
+    assert not [label for label in links(open_page()) if label.startswith("Roll back")]
+    world.add_job("job-b", sharpness=2.0)
+    world.backend.registration.register_job("job-b", actor=world.backend.actor)
+    world.backend.registration.decide(2, Approval.APPROVED, actor=world.backend.actor)
+    world.backend.promotion.promote(Stage.STAGING, 2, actor=world.backend.actor)
+    st.cache_data.clear()
+    assert links(open_page())["Roll back to v1"] == ("promote", "stage=staging")
+
+
+def test_a_quick_start_that_has_just_ended_is_said_to_have_for_ten_minutes(world: World) -> None:
+    serving(world)
+    done = ended_in(world, "prod", OperationStatus.COMPLETED, error="")
+    for ago, said in ((timedelta(minutes=9), True), (timedelta(minutes=11), False)):
+        ended = now() - ago
+        world.backend.quickstart._store.save(replace(done, started_at=ended - timedelta(seconds=80), ended_at=ended))
+        assert ("Quick start finished in 1 min 20 s: version 1 serves" in texts(open_page())) is said
