@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class Key(StrEnum):
@@ -22,6 +23,21 @@ class Key(StrEnum):
 
     ANSWERED = "answered"
     """The last picture and what an endpoint said about it: what a correction corrects."""
+
+    PLATFORM = "platform"
+    """Where this session works; the address says so too."""
+
+    PLATFORM_CHOSEN = "platform_chosen"
+    """The platform that was just chosen in the sidebar: the next run goes there."""
+
+    LEAVING = "leaving"
+    """How far the session has left the platform before: what `app.platforms` remembers between two runs."""
+
+    SHELVES = "shelves"
+    """By platform that the session has left, what it remembered there."""
+
+    COMMAND_OPTION = "command_option"
+    """What a command needs to work where this session does: nothing where it does by itself."""
 
     PAGE = "page"
     """Address of the page that this session looked at last."""
@@ -71,6 +87,12 @@ class Key(StrEnum):
     EXPLAINED = "explained"
     """What an occlusion map was asked for: stage, the picture's bytes, and what was found."""
 
+    FILES_ANSWERED = "files_answered"
+    """Which files a stage was asked about last, and what it said of each."""
+
+    EXAMPLES_PAGE = "examples_page"
+    """What the hard examples were last paged through, and the page."""
+
     FORGOTTEN = "forgotten"
     """The hard example that was removed last: Undo keeps it again."""
 
@@ -88,3 +110,22 @@ class Key(StrEnum):
 
     PICTURE_ASKED = "picture_asked"
     """The address of the kept image that was taken last: drawing afterwards does not bring it back."""
+
+
+ANYWHERE: Final = frozenset(
+    {
+        Key.STROKES,
+        Key.CANVAS_REVISION,
+        Key.CANVAS_SEQ,
+        Key.UPLOAD,
+        Key.PAGE,
+        Key.VISIT,
+        Key.SESSION,
+        Key.PLATFORM,
+        Key.PLATFORM_CHOSEN,
+        Key.LEAVING,
+        Key.SHELVES,
+        Key.COMMAND_OPTION,
+    }
+)
+"""What stays with the person who goes to another platform; everything else is of the platform, and waits there."""

@@ -16,7 +16,7 @@ from app.views.draw_files import TYPES, files_card
 from app.views.draw_kept import kept_variant, leave_kept_picture, take_kept_picture, true_label
 from app.views.draw_request import request_fold
 from app.views.draw_samples import samples_card
-from app.views.draw_seen import seen_card
+from app.views.draw_seen import INVERTED, seen_card
 from app.views.hard_examples import hard_examples_card
 from backend.domain.prediction import Prediction
 from backend.domain.serving import Endpoint, Stage
@@ -45,12 +45,12 @@ def take_upload() -> None:
         st.session_state[Key.CANVAS_REVISION] += 1
 
 
-def seen_picture(strokes: list[Any]) -> Pixels | None:
-    """What the model gets to see; None while there is nothing."""
+def seen_picture(strokes: list[Any]) -> tuple[Pixels | None, bool]:
+    """What the model gets to see, and whether it was inverted for it; None while there is nothing."""
     upload = st.session_state.get(Key.UPLOAD)
     if upload is not None:
         return seen_from_file(upload)
-    return seen_from_strokes(strokes) if strokes else None
+    return (seen_from_strokes(strokes) if strokes else None), False
 
 
 @st.fragment
@@ -67,10 +67,10 @@ def try_it(stages: list[Endpoint]) -> None:
     with left:
         kept = kept_variant()
     with right, shown("Read the picture"):
-        seen = kept if kept is not None else seen_picture(strokes)
-        answers = answer_cards(stages, candidate, seen, true_label())
+        seen, inverted = (kept, False) if kept is not None else seen_picture(strokes)
+        answers = answer_cards(stages, candidate, seen, true_label(), remark=INVERTED if inverted else "")
         answered = [answer for answer in answers.values() if isinstance(answer, Prediction)]
-        seen_card(seen, strokes, answered[0] if answered else None, of_test_set=kept is not None)
+        seen_card(seen, strokes, answered[0] if answered else None, of_test_set=kept is not None, inverted=inverted)
         request_fold(stages, seen)
 
 

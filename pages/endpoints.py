@@ -68,7 +68,7 @@ def ever_served() -> bool:
 
 
 def delete_button(endpoint: Endpoint) -> None:
-    stage = endpoint.stage
+    stage, external = endpoint.stage, bool(endpoint.external)
     reason = refusal(backend().promotion.needed_role(stage), f"delete {stage.value}")
     if Key.DELETING in st.session_state:
         reason = "An endpoint is being deleted."
@@ -81,6 +81,7 @@ def delete_button(endpoint: Endpoint) -> None:
             consequences=[
                 f"{TITLES[stage]} stops answering at once: whoever asks it gets an error.",
                 "Versions, deployments and their history stay; promoting a version brings it back.",
+                *(["Its server is external: the model is unloaded from it, the server itself runs on."] * external),
             ],
             apply=lambda: delete(endpoint),
             icon=":material/delete:",
@@ -129,7 +130,7 @@ def below(stage: Stage, span: Span) -> None:
         with right:
             life_card(stage)
             request_card(endpoint)
-    log_card(stage)
+    log_card(endpoint)
     verbs = ("", f" traffic --stage {stage.value} --span {span.value}", f" delete --stage {stage.value}")
     command_line("\n".join(f"python -m backend endpoints{verb}" for verb in verbs))
 

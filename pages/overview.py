@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import navigation, queries, theme
-from app.components.plain_table import escaped
+from app.components.plain_text import escaped
 from app.components.relative_time import duration, relative, relative_time
 from app.components.status_badge import status_badge
 from app.context import backend
@@ -146,7 +146,7 @@ def _subject_of(event: AuditEvent) -> None:
         version = str(event.after["version"])
         entry, address = navigation.PROMOTE, {"version": version, "stage": name, "deployment": deployment}
         label = f"v{version}, {event.subject}"
-    st.page_link(entry.file, label=label, icon=entry.icon, query_params=address, width="content")
+    st.page_link(entry.file, label=escaped(label), icon=entry.icon, query_params=address, width="content")
 
 
 def begin_here() -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import streamlit as st
 from streamlit.column_config import NumberColumn
 
 from app import navigation, queries, theme
 from app.components.empty_state import empty_state_link
-from app.components.relative_time import duration, relative
 from app.components.status_badge import status_cell, status_column
 from app.context import backend
 from app.errors import shown
@@ -19,11 +17,11 @@ from app.views.declared_card import declared_card
 from app.views.deployment import deployment_view
 from app.views.drift_banner import drift_banners
 from app.views.gate_card import gate_card
-from app.views.promotion_plan import plan_card, served_name
+from app.views.promotion_plan import plan_card
 from app.views.stage_card import TITLES, stage_card
-from app.views.stage_history import history_tools
+from app.views.stage_history import history_table, history_tools
 from app.views.version_detail import decision_card, version_detail
-from backend.domain.promotion import Deployment, Outcome
+from backend.domain.promotion import Outcome
 from backend.domain.registry import ModelVersion
 from backend.domain.serving import Stage
 
@@ -93,36 +91,6 @@ def registry_table(versions: Sequence[ModelVersion]) -> None:
             st.session_state["promote_version"] = clicked[0]
 
 
-def history_table(history: Sequence[Deployment]) -> None:
-    now = datetime.now(UTC)
-    rows = [
-        {
-            "Deployment": deployment.id,
-            "Outcome": status_cell(deployment.outcome),
-            "Kind": deployment.kind.value,
-            "Change": f"{served_name(deployment.previous)} → v{deployment.version}",
-            "By": deployment.requested_by,
-            "Started": relative(deployment.started_at, now),
-            "Took": duration(deployment.ended_at - deployment.started_at) if deployment.ended_at else "",
-            "Error": deployment.error,
-        }
-        for deployment in history[:50]
-    ]
-    selection = st.dataframe(
-        rows,
-        hide_index=True,
-        key="promote_history",
-        on_select="rerun",
-        selection_mode="single-row",
-        alt="Deployments, newest first",
-        column_config={"Outcome": status_column("Outcome")},
-    )
-    chosen = selection["selection"]["rows"]
-    if chosen and st.query_params.get("deployment") != rows[chosen[0]]["Deployment"]:
-        st.query_params["deployment"] = str(rows[chosen[0]]["Deployment"])
-        st.rerun()
-
-
 def interrupted() -> str:
     """The deployment whose process died last, while nothing was deployed to its stage after it; empty without one."""
     newest = [history[0] for stage in Stage if (history := queries.deployments(stage))]
@@ -182,5 +150,4 @@ with shown("Show the versions"):
         history = queries.deployments(stage)
         if history:
             with theme.card("history", f"History of {stage.value}"):
-                history_tools(stage, history)
-                history_table(history)
+                history_table(history_tools(stage, history))

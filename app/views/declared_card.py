@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -15,9 +16,10 @@ from app.errors import shown
 from app.identity import click_key, refusal
 from app.state import Key
 from app.views.stage_card import TITLES
+from backend.domain.drift import Difference
 from backend.domain.registry import ModelVersion
 from backend.domain.serving import Stage
-from backend.services.declaring import PROPOSING_ROLE, Change, Declared
+from backend.services.declaring import MODEL, PROPOSING_ROLE, Change, Declared
 
 REFRESH = "1s"
 
@@ -48,12 +50,24 @@ def _state(found: Declared) -> None:
                 color="green" if not differences else "orange",
                 width="content",
             )
-            what = differences[0] if differences else None
-            said = f"is declared {what.wanted}, serves {what.served}" if what else "serves what is declared"
-            st.text(f"{TITLES[stage]} {said}", width="stretch")
+            st.text(f"{TITLES[stage]} {_said(differences)}", width="stretch")
     served = found.endpoints[Stage.PROD].current
-    if not found.in_step and served is not None:
+    if found.in_step or served is None:
+        return
+    if found.differences[Stage.PROD][0].what == MODEL:
         st.caption(f"To bring the file in step with production, choose v{served.version} as the version.")
+    else:
+        st.caption("To bring production in step with the file: `python -m backend deploy --stage prod`.")
+
+
+def _said(differences: Sequence[Difference]) -> str:
+    if not differences:
+        return "serves what is declared"
+    first = differences[0]
+    if first.what == MODEL:
+        return f"is declared {first.wanted}, serves {first.served}"
+    told = ", ".join(f"{one.what} is {one.served}, declared {one.wanted}" for one in differences)
+    return f"serves the declared model, hosted otherwise: {told}"
 
 
 def _change(change: Change, version: ModelVersion) -> None:
@@ -78,7 +92,8 @@ def _change(change: Change, version: ModelVersion) -> None:
         help=reason or None,
         width="stretch",
     ):
-        operation = f"propose-{click_key('propose', number, change.patch)[:12]}"
+        # With what came of the last click: after a refusal another one tries again.
+        operation = f"propose-{click_key('propose', number, change.patch, started)[:12]}"
         backend().operations.start(operation, ["declare", str(number), "--propose", "--json"])
         st.session_state[Key.PROPOSING] = operation
         st.rerun()

@@ -14,7 +14,7 @@ from app.components.status_badge import status_badge
 from app.context import backend
 from app.views.stage_card import TITLES
 from backend.domain.prediction import Prediction
-from backend.domain.serving import Endpoint, Stage
+from backend.domain.serving import Endpoint, EndpointStatus, Stage
 from backend.errors import DigitsError
 from backend.services.prediction import Pixels
 
@@ -52,10 +52,18 @@ def _to_address() -> None:
         st.query_params[CANDIDATE] = str(chosen)
 
 
-def answer_cards(stages: Sequence[Endpoint], candidate: int | None, seen: Pixels | None, truth: int | None) -> Answers:
+def answer_cards(
+    stages: Sequence[Endpoint],
+    candidate: int | None,
+    seen: Pixels | None,
+    truth: int | None,
+    *,
+    remark: str = "",
+) -> Answers:
     """Ask, show each card as its answer comes, whether the answers agree, and the same in words for who cannot see it.
 
-    `truth` is what the picture is, where that is known. Returns what each stage said; None while there is no picture.
+    `truth` is what the picture is, where that is known; `remark` is said to who cannot see the page.
+    Returns what each stage said; None while there is no picture.
     """
     columns = st.columns(len(stages) + (candidate is not None), gap="medium")
     places = {endpoint.stage: (column, endpoint) for column, endpoint in zip(columns, stages, strict=False)}
@@ -76,7 +84,7 @@ def answer_cards(stages: Sequence[Endpoint], candidate: int | None, seen: Pixels
             told = _candidate_card(candidate, seen, truth)
         if isinstance(told, Prediction):
             said.append((f"v{candidate}", told))
-    _agreement(said, candidate, truth)
+    _agreement(said, candidate, truth, remark)
     return answers
 
 
@@ -93,12 +101,17 @@ def _stage_card(endpoint: Endpoint, answer: Prediction | DigitsError | None, tru
         with _title(TITLES[stage]):
             if isinstance(answer, Prediction):  # what answered, not what was served when the page was opened
                 _version_badge(answer.version)
-            elif endpoint.current is not None:
+            elif endpoint.status is EndpointStatus.IN_SERVICE and endpoint.current is not None:
                 _version_badge(endpoint.current.version)
             else:
                 status_badge(endpoint.status)
+        about = []
         if isinstance(answer, Prediction) and endpoint.current and endpoint.current.version == answer.version:
-            st.caption(f"archive `{endpoint.current.sha256[:12]}`")
+            about.append(f"archive `{endpoint.current.sha256[:12]}`")
+        if endpoint.external:
+            about.append("external server")
+        if about:
+            st.caption(" · ".join(about), help=endpoint.external or None)
         _figures(answer, TITLES[stage], stage.value, truth)
 
 
@@ -145,7 +158,7 @@ def _figures(answer: Prediction | DigitsError | None, who: str, key: str, truth:
     probability_bars(None if answer is None else answer.probabilities, key=f"bars_{key}")
 
 
-def _agreement(said: Sequence[tuple[str, Prediction]], candidate: int | None, truth: int | None) -> None:
+def _agreement(said: Sequence[tuple[str, Prediction]], candidate: int | None, truth: int | None, remark: str) -> None:
     """Whether all say the same; with fewer than two there is nothing to agree about."""
     told = "; ".join(
         f"{name}: {answer.label}, {percent(max(answer.probabilities))}{_verdict(answer.label, truth)}"
@@ -162,7 +175,7 @@ def _agreement(said: Sequence[tuple[str, Prediction]], candidate: int | None, tr
             told += ". They disagree."
         if said and min(max(answer.probabilities) for _, answer in said) < SURE:
             st.badge("Unsure: no digit has half of the probability", icon=":material/help:", color="orange")
-    live_region(told, key="draw_told")
+    live_region(f"{told} {remark}".strip(), key="draw_told")
 
 
 def _verdict(label: int, truth: int | None) -> str:

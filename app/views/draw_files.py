@@ -7,11 +7,13 @@ import io
 from collections.abc import Sequence
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from app import theme
+from app import queries, theme
 from app.components.probability_bars import percent
 from app.context import backend
 from app.errors import shown
+from app.state import Key
 from app.views.stage_card import TITLES
 from backend.domain.prediction import FileAnswer
 from backend.domain.serving import Endpoint, Stage
@@ -36,8 +38,17 @@ def files_card(stages: Sequence[Endpoint]) -> None:
             )
             return
         with shown("Ask about the pictures"):
-            answers = backend().prediction.predict_files(stage, [(file.name, file.getvalue()) for file in files])
-            _table(answers, stage)
+            _table(_answers(stage, files), stage)
+
+
+def _answers(stage: Stage, files: Sequence[UploadedFile]) -> Sequence[FileAnswer]:
+    """Asked once for the same files: a page that is drawn anew for another reason asks and counts nothing again."""
+    about = (stage, queries.endpoint(stage).current, [file.file_id for file in files])
+    known = st.session_state.get(Key.FILES_ANSWERED)
+    if known is None or known[0] != about:
+        answers = backend().prediction.predict_files(stage, [(file.name, file.getvalue()) for file in files])
+        st.session_state[Key.FILES_ANSWERED] = known = (about, answers)
+    return known[1]
 
 
 def _table(answers: Sequence[FileAnswer], stage: Stage) -> None:
@@ -50,7 +61,7 @@ def _table(answers: Sequence[FileAnswer], stage: Stage) -> None:
                 "digit": None if answer.prediction is None else str(answer.prediction.label),
                 "confidence": "" if answer.prediction is None else percent(max(answer.prediction.probabilities)),
                 "version": None if answer.prediction is None else f"v{answer.prediction.version}",
-                "why not": answer.error,
+                "note": answer.error or ("inverted: dark ink on bright" if answer.inverted else ""),
             }
             for answer in answers
         ],
@@ -63,16 +74,16 @@ def _table(answers: Sequence[FileAnswer], stage: Stage) -> None:
 
 
 def as_csv(answers: Sequence[FileAnswer]) -> str:
-    """One line a file: its name, the digit, ten probabilities, the version, or why it was not answered.
+    """One line a file: its name, the digit, ten probabilities, the version, whether it was inverted, or why not.
 
     A name that a spreadsheet would take for a formula gets an apostrophe in front.
     """
     text = io.StringIO()
     table = csv.writer(text)
-    table.writerow(["file", "digit", *(f"p{digit}" for digit in range(10)), "version", "error"])
+    table.writerow(["file", "digit", *(f"p{digit}" for digit in range(10)), "version", "inverted", "error"])
     for answer in answers:
         name = f"'{answer.name}" if answer.name.startswith(("=", "+", "-", "@", "\t", "\r")) else answer.name
         said = answer.prediction
         values = ["", *[""] * 10, ""] if said is None else [said.label, *said.probabilities, said.version]
-        table.writerow([name, *values, answer.error])
+        table.writerow([name, *values, "yes" if answer.inverted else "", answer.error])
     return text.getvalue()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import streamlit as st
 
@@ -18,8 +18,12 @@ from backend.domain.prediction import Prediction
 from backend.domain.serving import Stage
 from backend.services.prediction import Pixels
 
+INVERTED: Final = "Its ink was dark on a bright ground: it was inverted, for the model knows bright ink on black."
 
-def seen_card(seen: Pixels | None, strokes: list[Any], answer: Prediction | None, *, of_test_set: bool) -> None:
+
+def seen_card(
+    seen: Pixels | None, strokes: list[Any], answer: Prediction | None, *, of_test_set: bool, inverted: bool
+) -> None:
     """`answer` is the first stage's that answered: the one that is explained and corrected.
 
     An image of a test set is not corrected: a training that saw it would make every later test of it worthless.
@@ -37,6 +41,8 @@ def seen_card(seen: Pixels | None, strokes: list[Any], answer: Prediction | None
                     if of_test_set
                     else "Cropped, scaled and centred like the training images."
                 )
+                if inverted:
+                    st.caption(f":material/invert_colors: {INVERTED}")
                 if of_test_set:
                     st.caption("It belongs to a test set, so it is not offered as a hard example to train on.")
                 elif answer is not None:

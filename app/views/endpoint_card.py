@@ -29,7 +29,10 @@ def endpoint_card(stage: Stage) -> None:
     with theme.card(f"endpoint_{stage.value}", stretch=True):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.subheader(TITLES[stage], anchor=False, width="content")
-            status_badge(DRIFTED if endpoint.drift else endpoint.status)
+            with st.container(horizontal=True, width="content", gap="small", vertical_alignment="center"):
+                if endpoint.external:
+                    st.badge("external", icon=":material/dns:", color="gray", help=endpoint.external)
+                status_badge(DRIFTED if endpoint.drift else endpoint.status)
         if endpoint.status is EndpointStatus.CREATING:
             st.caption(endpoint.detail)
             return
@@ -44,6 +47,8 @@ def endpoint_card(stage: Stage) -> None:
             if endpoint.detail:
                 notice(endpoint.detail, key=f"endpoint_{stage.value}", kind="warning")
             _numbers(stage)
+        if endpoint.external:
+            st.caption(endpoint.external)
 
 
 def _nothing(stage: Stage) -> None:
@@ -89,7 +94,7 @@ def _down(endpoint: Endpoint) -> None:
     reason = refusal(LOADING_ROLE, f"restart {stage.value}") or None
     with error_panel(key=f"endpoint_{stage.value}", what="It does not answer.", why=endpoint.detail):
         st.button(
-            "Restart",
+            "Connect again" if endpoint.external else "Restart",
             key=f"endpoint_restart_{stage.value}",
             icon=":material/restart_alt:",
             disabled=bool(reason),
@@ -97,6 +102,15 @@ def _down(endpoint: Endpoint) -> None:
             on_click=_restart,
             args=(stage,),
         )
+        if endpoint.wanted is not None:
+            number = endpoint.wanted.version
+            st.page_link(
+                navigation.PROMOTE.file,
+                label=f"Promote v{number} once more",
+                icon=navigation.PROMOTE.icon,
+                query_params={"stage": stage.value, "version": str(number)},
+                width="content",
+            )
         command_line(f"python -m backend endpoints restart --stage {stage.value}")
 
 

@@ -20,6 +20,9 @@ REFRESH = "5s"
 
 def fleet_card(endpoint: Endpoint) -> None:
     with theme.card("fleet", "Instances"):
+        if endpoint.external:
+            st.caption("How many servers stand behind its address is up to whoever runs them.")
+            return
         if lacking := backend().scales.unsupported.get(Feature.SCALE):
             st.caption(lacking)
             return

@@ -9,15 +9,18 @@ from app.components.command_line import command_line
 from app.components.log_viewer import log_viewer
 from app.context import backend
 from app.errors import shown
-from backend.domain.serving import Stage
+from backend.domain.serving import Endpoint, Stage
 from backend.errors import PlatformError
 
 REFRESH = "5s"
 
 
-def log_card(stage: Stage) -> None:
+def log_card(endpoint: Endpoint) -> None:
+    stage = endpoint.stage
     with theme.card("server_log", "Log"):
-        sources = list(backend().server_logs.sources)
+        sources = list(backend().server_logs.sources(stage))
+        if endpoint.external:
+            st.caption("What the server itself writes is with whoever runs it; this is what its supervisor here wrote.")
         source = sources[0]
         if len(sources) > 1:
             source = st.segmented_control(

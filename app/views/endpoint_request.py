@@ -15,14 +15,21 @@ def request_card(endpoint: Endpoint) -> None:
                 "SageMaker's InvokeEndpoint, signed with AWS credentials: float32 [N, 28, 28, 1], pixels 0 to 1, ink "
                 "bright on black; ten probabilities per image."
             )
-            st.code(boto3_example(endpoint.name), language="python", wrap_lines=True)
+            python, shell = st.tabs(["Python", "AWS CLI"], key="request_language")
+            python.code(boto3_example(endpoint.name), language="python", wrap_lines=True)
+            shell.code(aws_example(endpoint.name), language="bash", wrap_lines=True)
             return
         if not endpoint.url:
             st.caption("It is down: there is nobody to ask. The request to copy is here when it serves again.")
             return
+        where = (
+            "This is its address as the dashboard reaches it; from elsewhere it may have another."
+            if endpoint.external
+            else "It listens on this machine only."
+        )
         st.caption(
             "KServe V2 over HTTP: float32 [N, 28, 28, 1], pixels 0 to 1, ink bright on black; ten probabilities "
-            "per image. It listens on this machine only."
+            f"per image. {where}"
         )
         curl, python = st.tabs(["curl", "Python"], key="request_language")
         curl.code(curl_example(endpoint.url), language="bash", wrap_lines=True)
@@ -50,6 +57,16 @@ answer = boto3.client("sagemaker-runtime").invoke_endpoint(
     EndpointName="{name}", ContentType="application/json", Body=json.dumps({{"inputs": [tensor]}})
 )
 print(json.load(answer["Body"])["outputs"][0]["data"])
+"""
+
+
+def aws_example(name: str) -> str:
+    """Sends a blank image to an endpoint of SageMaker with the AWS command line, version 2."""
+    return f"""\
+pixels=$(seq -s, 784 | sed 's/[0-9][0-9]*/0/g')
+aws sagemaker-runtime invoke-endpoint --endpoint-name {name} \\
+  --content-type application/json --cli-binary-format raw-in-base64-out /dev/stdout \\
+  --body '{{"inputs": [{{"name": "input_1", "datatype": "FP32", "shape": [1, 28, 28, 1], "data": ['"$pixels"']}}]}}'
 """
 
 

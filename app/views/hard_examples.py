@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from typing import Final
 
 import streamlit as st
 
 from app import navigation, queries, theme
-from app.components.digit_image import digit_image
-from app.components.relative_time import exact_utc, relative
+from app.components.command_line import command_line
 from app.context import backend
 from app.errors import shown
-from app.identity import actor, refusal
+from app.identity import actor
+from app.reads import shared
 from app.state import Key
+from app.views.example_review import review
 from app.views.example_sets import keep_control, sets_table
-from backend.domain.identity import Role
 from backend.domain.prediction import HardExample
-from backend.services.labelled_drawings import FILE_NAME, pack
+from backend.services.labelled_drawings import FILE_NAME, LabelledDrawings, pack
 
-SHOWN = 24
+_COMMANDS: Final = "\n".join(
+    f"python -m backend hard-examples {verb}"
+    for verb in ("add digit.png --stage staging --label 7", "list", "remove ID", f"export {FILE_NAME}")
+)
+
+
+# A resource, because nobody changes it: packing a thousand drawings at every rerun would cost 0.1 s.
+@shared(ttl=3600, max_entries=4)
+def _packed(stamp: tuple[tuple[str, int], ...], _examples: Sequence[HardExample]) -> LabelledDrawings:
+    """`stamp` is all that it depends on: an example's id follows from its picture and its label."""
+    return pack(_examples)
 
 
 @st.fragment
@@ -29,7 +39,7 @@ def hard_examples_card() -> None:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.subheader("Hard examples", anchor=False, width="content")
             if examples:
-                drawings = pack(examples)
+                drawings = _packed(tuple((example.id, example.predicted) for example in examples), examples)
                 st.badge(f"set {drawings.sha256[:8]} · {drawings.count}", color="gray", icon=":material/dataset:")
         _undo()
         if not examples:
@@ -41,7 +51,7 @@ def hard_examples_card() -> None:
             f"{wrong} of them were answered wrong. The set's name is its content's: a training that mixes them in "
             "records which set it saw."
         )
-        _gallery(examples[:SHOWN])
+        review(examples)
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             st.download_button(
                 "Download all",
@@ -53,35 +63,8 @@ def hard_examples_card() -> None:
             names = {kept.sha256: kept.name for kept in queries.example_sets()}
             keep_control(names.get(drawings.sha256, ""))
             st.page_link(navigation.LAUNCH.file, label="Train with them", icon=":material/rocket_launch:")
-            if len(examples) > SHOWN:
-                st.caption(f"The newest {SHOWN} of {len(examples)} are shown.")
+        command_line(_COMMANDS)
         sets_table()
-
-
-def _gallery(examples: Sequence[HardExample]) -> None:
-    reason = refusal(Role.OPERATOR, "remove a hard example")
-    with st.container(horizontal=True, gap="small", key="hard_examples_gallery"):
-        for example in examples:
-            with st.container(width=104, gap=None, key=f"hard_example_{example.id}"):
-                digit_image(example.pixels, alt=f"A drawing labelled {example.label}", width=84)
-                verdict = "right" if example.label == example.predicted else f"not {example.predicted}"
-                st.markdown(f"**{example.label}** · {verdict}")
-                st.caption(relative(example.at, datetime.now(UTC)), help=f"by {example.by}, {exact_utc(example.at)}")
-                st.button(
-                    "Remove",
-                    key=f"forget_{example.id}",
-                    type="tertiary",
-                    on_click=_forget,
-                    args=(example.id,),
-                    disabled=bool(reason),
-                    help=reason or None,
-                )
-
-
-def _forget(example_id: str) -> None:
-    with shown("Remove the drawing"):
-        st.session_state[Key.FORGOTTEN] = backend().prediction.remove_example(example_id, actor=actor())
-        queries.forget_examples()
 
 
 def _undo() -> None:

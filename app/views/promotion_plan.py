@@ -103,23 +103,26 @@ def _in_dialog(plan: DeploymentPlan, gates: Sequence[GateResult], standing: Sequ
 
 def _what_it_takes(plan: DeploymentPlan) -> None:
     """Steps, time, cost, and the way back."""
-    done = sum(deployment.outcome is Outcome.SUCCEEDED for deployment in queries.deployments(plan.stage))
-    if plan.usually is None:
-        takes = "some seconds: a Triton is started for the first one"
-    else:
-        of = f"the median of {done} deployments" if done > 1 else "as the one deployment"
-        takes = f"about {duration(plan.usually)}, {of} to {plan.stage.value}"
     cost = f"Costs ${plan.hourly_cost:.2f} an hour" if plan.hourly_cost else "Costs nothing: it runs on this machine"
     if plan.hourly_cost is None:
         cost = PRICE_UNKNOWN.rstrip(".")
     back = served_name(plan.rollback_to) if plan.rollback_to else "nothing: this is the first"
     lines = [
         f":material/route: {' → '.join(STEPS)}; the old version answers until the switch, and after any failure",
-        f":material/timer: Takes {takes}",
+        f":material/timer: Takes {_usually(plan)}",
         f":material/payments: {cost}",
         f":material/undo: A rollback would go to {back}",
     ]
     st.caption("  \n".join(lines))
+
+
+def _usually(plan: DeploymentPlan) -> str:
+    """How long it takes, by what this stage's own deployments took."""
+    if plan.usually is None:
+        return "some seconds: a Triton is started for the first one"
+    done = sum(deployment.outcome is Outcome.SUCCEEDED for deployment in queries.deployments(plan.stage))
+    of = f"the median of {done} deployments" if done > 1 else "as the one deployment"
+    return f"about {duration(plan.usually)}, {of} to {plan.stage.value}"
 
 
 def under_way(stage: Stage) -> str:
@@ -189,8 +192,9 @@ def rollback_button(stage: Stage) -> None:
             verb=f"Roll back to {target}",
             consequences=[
                 f"{TITLES[stage]} serves {served_name(plan.serving)} now; {target} served well before.",
-                "No request fails while it changes. No gate is asked.",
+                f"It takes {_usually(plan)}. No request fails while it changes. No gate is asked.",
             ],
+            details=lambda: plan_difference(plan, key="difference_back"),
             apply=lambda: start_deployment(plan, DeploymentKind.ROLLBACK),
             icon=_ROLLBACK_ICON,
         )

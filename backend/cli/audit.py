@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.cli.documents import Answer, table
 from backend.cli.options import moment
 from backend.domain.audit import AuditFilter

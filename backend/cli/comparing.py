@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.cli.documents import Answer, Document, neutral, version_document
 from backend.domain.comparison import Comparison, Contender
 from backend.domain.predictions import DataKind

@@ -10,7 +10,7 @@ from typing import IO
 
 from backend.adapters.local.git_file import text_at
 from backend.adapters.local.model_file import parse_model_config, read_model_file
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.cli.comparing import tell
 from backend.cli.documents import (
     Answer,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from datetime import UTC
 
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.cli.documents import Answer, deployment_document, evidence_document, served_document, table, time_text
 from backend.cli.options import moment
 from backend.domain.serving import Stage

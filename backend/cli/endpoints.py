@@ -7,7 +7,7 @@ from argparse import Namespace
 from dataclasses import asdict
 from functools import partial
 
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.cli.documents import Answer, endpoint_document, load_document, table
 from backend.domain.drift import told
 from backend.domain.loadtest import LoadPlan
@@ -25,7 +25,7 @@ def list_endpoints(backend: Backend, options: Namespace) -> Answer:
             "wanted": endpoint.wanted.version if endpoint.wanted else "",
             "served": endpoint.served.version if endpoint.served else "",
             "url": endpoint.url,
-            "detail": told(endpoint.drift) or endpoint.detail,
+            "detail": told(endpoint.drift) or endpoint.detail or endpoint.external,
         }
         for endpoint in described
     ]

@@ -6,7 +6,7 @@ import sys
 from argparse import Namespace
 from dataclasses import asdict
 
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.cli.documents import Answer, Document, served_document, table
 from backend.cli.serving import deployed
 from backend.domain.drift import told

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.cli.documents import Answer, Document, example_document, table, time_text
+from backend.cli.pictures import read_picture
 from backend.domain.example_sets import ExampleSet
+from backend.domain.serving import Stage
 from backend.errors import InvalidInputError
 
 
 def list_examples(backend: Backend, options: Namespace) -> Answer:
     documents = [example_document(example) for example in backend.examples.list_examples()]
     return documents, table(documents, "No hard examples yet: correct a label on the Draw page."), 0
+
+
+def add(backend: Backend, options: Namespace) -> Answer:
+    """Ask the stage about each picture, and keep it under the label that is given."""
+    stage, kept = Stage(options.stage), []
+    for path in options.file:
+        seen = read_picture(path).pixels
+        said = backend.prediction.predict(stage, seen)
+        kept.append(backend.prediction.correct(said, options.label, seen, (), actor=backend.actor))
+    documents = [example_document(example) for example in kept]
+    return documents, table(documents, ""), 0
 
 
 def remove(backend: Backend, options: Namespace) -> Answer:

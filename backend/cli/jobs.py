@@ -8,7 +8,7 @@ from argparse import Namespace
 from contextlib import suppress
 from typing import Any, Final
 
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.cli import tuning
 from backend.cli.documents import Answer, Document, job_document, neutral, table, tuning_document
 from backend.cli.options import compute, settings

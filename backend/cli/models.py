@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from contextlib import suppress
 
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.cli.comparing import tell
 from backend.cli.documents import Answer, decision_document, table, version_document
 from backend.domain.registry import Approval, ModelVersion

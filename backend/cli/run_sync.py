@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.cli.documents import Answer, neutral, steps_document, table, time_text
 from backend.cli.runs import settle
 from backend.domain.operations import OperationStatus

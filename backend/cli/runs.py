@@ -8,7 +8,7 @@ import time
 from argparse import Namespace
 from typing import Any, Final
 
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.cli.documents import Answer, Document, neutral, table, time_text
 from backend.domain.tracking import Json, Run, RunFilter, RunState
 from backend.errors import InvalidInputError, NotFoundError

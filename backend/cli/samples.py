@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.cli.documents import Answer, Document, table
 from backend.domain.prediction import Prediction
 from backend.domain.samples import Difficulty, Samples

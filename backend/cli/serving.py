@@ -6,9 +6,8 @@ import time
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.cli.documents import (
     Answer,
     deployment_document,
@@ -16,6 +15,7 @@ from backend.cli.documents import (
     steps_document,
     table,
 )
+from backend.cli.pictures import read_picture
 from backend.cli.plans import gates_table, plan_document, plan_text
 from backend.domain.capabilities import Feature
 from backend.domain.jobs import TrainingJob
@@ -23,10 +23,8 @@ from backend.domain.operations import OperationStatus
 from backend.domain.promotion import Deployment, DeploymentPlan
 from backend.domain.serving import Stage
 from backend.domain.tuning import StopMode, TuningJob
-from backend.errors import InvalidInputError, NotFoundError, StageBusyError, WrongStateError
-from backend.services.prediction import Pixels, seen_from_file, seen_from_npy
+from backend.errors import StageBusyError, WrongStateError
 
-_FILE_LIMIT_BYTES = 50_000_000
 _STOP_SECONDS = 30
 
 
@@ -81,7 +79,8 @@ def quickstart(backend: Backend, options: Namespace) -> Answer:
 
 def predict(backend: Backend, options: Namespace) -> Answer:
     stage = Stage(options.stage)
-    predictions = [(path, backend.prediction.predict(stage, _read(path))) for path in options.file]
+    seen = [(path, read_picture(path)) for path in options.file]
+    predictions = [(path, one.inverted, backend.prediction.predict(stage, one.pixels)) for path, one in seen]
     documents = [
         {
             "file": str(path),
@@ -89,8 +88,9 @@ def predict(backend: Backend, options: Namespace) -> Answer:
             "probabilities": list(prediction.probabilities),
             "latency_ms": round(prediction.latency_ms, 3),
             "version": prediction.version,
+            "inverted": inverted,
         }
-        for path, prediction in predictions
+        for path, inverted, prediction in predictions
     ]
     rows = [
         {
@@ -99,8 +99,9 @@ def predict(backend: Backend, options: Namespace) -> Answer:
             "probability": f"{max(prediction.probabilities):.3f}",
             "latency": f"{prediction.latency_ms:.1f} ms",
             "version": prediction.version,
+            "": "inverted: its ink was dark" if inverted else "",
         }
-        for path, prediction in predictions
+        for path, inverted, prediction in predictions
     ]
     return documents, table(rows, ""), 0
 
@@ -212,19 +213,3 @@ def _suspended(backend: Backend, stage: Stage, deadline: float) -> bool:
 def _unfinished(backend: Backend) -> list[str]:
     jobs: list[TrainingJob | TuningJob] = [*_trainings_here(backend), *_searches_here(backend)]
     return [job.name for job in jobs if not job.status.is_terminal]
-
-
-def _read(path: Path) -> Pixels:
-    """An image file, or an .npy of uint8 [28, 28] that is taken as it is."""
-    try:
-        if path.stat().st_size > _FILE_LIMIT_BYTES:
-            raise InvalidInputError(f"'{path}' has {path.stat().st_size} bytes; at most {_FILE_LIMIT_BYTES} are read.")
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise NotFoundError(f"No file '{path}'.") from None
-    except OSError as error:
-        raise InvalidInputError(f"'{path}' cannot be read: {error.strerror}.") from error
-    try:
-        return seen_from_npy(content) if path.suffix == ".npy" else seen_from_file(content)
-    except InvalidInputError as error:
-        raise InvalidInputError(f"'{path}': {error.message}", hint=error.hint) from error

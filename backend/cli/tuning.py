@@ -7,7 +7,7 @@ import time
 from argparse import Namespace
 from typing import Any, Final
 
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.cli.documents import Answer, neutral, table, tuning_document
 from backend.cli.options import compute, settings
 from backend.domain.jobs import JobStatus

@@ -6,7 +6,7 @@ from argparse import Namespace
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from backend.bootstrap import Backend
+from backend.assembly import Backend
 from backend.cli.documents import Answer, Document, table, time_text
 from backend.domain.lifetimes import Lifetime
 from backend.domain.prediction_mix import MixDrift, Tally
@@ -59,7 +59,8 @@ def traffic(backend: Backend, options: Namespace) -> Answer:
 
 
 def logs(backend: Backend, options: Namespace) -> Answer:
-    stage, sources = Stage(options.stage), backend.server_logs.sources
+    stage = Stage(options.stage)
+    sources = backend.server_logs.sources(stage)
     if options.bytes < 1:
         raise InvalidInputError(f"--bytes is {options.bytes}; expected at least 1.")
     chunk = backend.server_logs.read(stage, options.source or sources[0], -options.bytes, options.bytes)

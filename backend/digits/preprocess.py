@@ -7,7 +7,7 @@ and put its centre of mass into the middle of 28 x 28.
 from __future__ import annotations
 
 import io
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,13 @@ _REFUSED_FORMATS: Final = frozenset({"EPS"})
 """Pillow reads these by starting another program (Ghostscript) on the file."""
 
 
+class Upload(NamedTuple):
+    """What an image file shows: uint8 [H, W], ink bright on 0; `inverted` when its ink was darker than its ground."""
+
+    image: Pixels
+    inverted: bool
+
+
 def preprocess(image: Pixels) -> Pixels:
     """A digit uint8 [H, W], ink bright on dark, as MNIST has it: uint8 [28, 28].
 
@@ -47,8 +54,8 @@ def preprocess(image: Pixels) -> Pixels:
     return _centre(_stretch(_fit(crop)))
 
 
-def decode_upload(data: bytes) -> Pixels:
-    """An image file of any format that Pillow reads as uint8 [H, W], ink bright on 0.
+def decode_upload(data: bytes) -> Upload:
+    """An image file of any format that Pillow reads.
 
     Turned upright by its EXIF orientation, transparency laid on a background that contrasts, reduced to at most 560
     pixels a side, and inverted when its border says that the ink is dark. A picture without contrast comes back all 0.
@@ -134,15 +141,16 @@ def _levels(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return ((finite - low) * (255.0 / (high - low) if high > low else 0.0)).astype(np.float32)
 
 
-def _ink(grey: npt.NDArray[np.float32]) -> Pixels:
+def _ink(grey: npt.NDArray[np.float32]) -> Upload:
     """Distance from the background, on the side where the digit is; the border tells the background and its noise."""
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     background = float(np.median(border))
     darkest, brightest = np.percentile(grey, (0.2, 99.8))
-    distance = grey - background if brightest - background >= background - darkest else background - grey
+    is_dark = bool(brightest - background < background - darkest)
+    distance = background - grey if is_dark else grey - background
     noise = 1.5 * float(np.percentile(np.abs(border - background), 90))
     ink = np.clip(distance - noise, 0, None)
     peak = float(ink.max())
     if peak < _LEAST_CONTRAST:
-        return np.zeros(grey.shape, np.uint8)
-    return np.rint(ink * (255.0 / peak)).astype(np.uint8)
+        return Upload(image=np.zeros(grey.shape, np.uint8), inverted=False)
+    return Upload(image=np.rint(ink * (255.0 / peak)).astype(np.uint8), inverted=is_dark)

@@ -48,11 +48,15 @@ class Occlusion:
 
 @dataclass(frozen=True, kw_only=True)
 class FileAnswer:
-    """What a stage said about one of several files: `prediction`, or `error` why it was not asked."""
+    """What a stage said about one of several files: `prediction`, or `error` why it was not asked.
+
+    `inverted`: its ink was dark on bright, and was turned round before anybody was asked.
+    """
 
     name: str
     prediction: Prediction | None
     error: str = ""
+    inverted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Final
@@ -50,7 +51,9 @@ class Endpoint:
     `detail` explains any status but `InService` in a sentence. `drift` is what somebody changed past the deployments:
     empty while all is as it should be, while a deployment is at work, and where nothing answers. `hosting` is how what
     serves runs otherwise than was declared for it; empty where nothing was. `called` is its name where that is not the
-    stage's own.
+    stage's own. `external` says what cannot be done from here because somebody else runs its server, in sentences for
+    the operator; empty for a server of the platform's own. `hosted` is what it runs on, by the model configuration's
+    keys; empty where the platform has no choice.
     """
 
     stage: Stage
@@ -63,10 +66,17 @@ class Endpoint:
     drift: tuple[Difference, ...] = ()
     hosting: tuple[Difference, ...] = ()
     called: str = ""
+    external: str = ""
+    hosted: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         return self.called or self.stage.endpoint_name
+
+    @property
+    def address(self) -> str:
+        """Where it is asked: its Triton's, or its name where the platform passes requests on."""
+        return self.url or self.name
 
     @property
     def current(self) -> ServedModel | None:

@@ -46,8 +46,9 @@ class Tallies(Protocol):
 
 
 class ServerLogs(Protocol):
-    sources: Sequence[str]
-    """Names of the logs that a stage has, the most telling first."""
+    def sources(self, stage: Stage) -> Sequence[str]:
+        """Names of the logs that can be read of the stage, the most telling first; one at least."""
+        ...
 
     def read(self, stage: Stage, source: str, offset: int = 0, limit: int = 262_144) -> LogChunk:
         """As `TrainingPlatform.read_log`; empty when nothing was written. Raises `NotFoundError` for another source."""

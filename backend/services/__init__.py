@@ -1,1 +1,1 @@
-"""The rules that cross ports. A service knows protocols only; `backend.bootstrap` hands it adapters."""
+"""The rules that cross ports. A service knows protocols only; `backend.assembly` hands it adapters."""

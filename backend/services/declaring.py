@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from backend.domain.drift import Difference
 from backend.domain.identity import Actor, Role
@@ -21,6 +22,8 @@ from backend.ports.serving import ServingPlatform
 from backend.services.auditing import Auditor
 
 PROPOSING_ROLE = Role.OPERATOR
+MODEL: Final = "model"
+"""What a `Difference` is about when something else is served; any other is a key of the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +103,9 @@ class Declaring:
 
     def write(self, number: int, *, actor: Actor) -> Change:
         """Make that change in the file here; nothing is deployed. Raises as `change_to`."""
-        actor.require(PROPOSING_ROLE, f"declare version {number}")
+        self._auditor.require(
+            actor, PROPOSING_ROLE, f"declare version {number}", action="declare", subject=f"version {number}"
+        )
         with self._auditor.audited(actor, "declare", f"version {number}") as effect:
             change = self.change_to(number)
             effect.after = {"file": change.name, "changed": change.before != change.after}
@@ -114,7 +119,9 @@ class Declaring:
         Raises `PermissionDeniedError` below operator, `WrongStateError` when it is declared already, `SetupError`
         where no token is configured, and as `PullRequests.propose`.
         """
-        actor.require(PROPOSING_ROLE, f"propose version {number}")
+        self._auditor.require(
+            actor, PROPOSING_ROLE, f"propose version {number}", action="propose", subject=f"version {number}"
+        )
         with self._auditor.audited(actor, "propose", f"version {number}") as effect:
             change = self.change_to(number)
             if change.before == change.after:
@@ -154,10 +161,22 @@ def _differences(config: ModelConfig, version: ModelVersion | None, endpoint: En
     wanted = f"v{version.version}" if version else config.model_uri
     now = f"v{served.version}" if served else "nothing"
     if served is None or (version is None and served.sha256 != config.sha256):
-        return [Difference(what="model", wanted=wanted, served=now)]
+        return [Difference(what=MODEL, wanted=wanted, served=now)]
     if version is not None and served.sha256 != version.sha256:
-        return [Difference(what="model", wanted=wanted, served=now)]
-    return []
+        return [Difference(what=MODEL, wanted=wanted, served=now)]
+    return _hosted_otherwise(config, endpoint) if endpoint.stage is Stage.PROD else []
+
+
+def _hosted_otherwise(config: ModelConfig, endpoint: Endpoint) -> Sequence[Difference]:
+    """What prod runs on otherwise than declared; nothing where the platform has no choice. `default` is any image."""
+    declared = {"instance_type": config.instance_type, "instance_count": str(config.instance_count)}
+    if config.image:
+        declared["triton_image_uri"] = config.image
+    return [
+        Difference(what=key, wanted=wanted, served=endpoint.hosted[key])
+        for key, wanted in declared.items()
+        if endpoint.hosted.get(key, wanted) != wanted
+    ]
 
 
 def _told(version: ModelVersion, actor: Actor) -> str:

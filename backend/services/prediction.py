@@ -10,7 +10,7 @@ import queue
 import threading
 import tokenize
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,11 +35,20 @@ from backend.services.auditing import Auditor
 
 Pixels = npt.NDArray[np.uint8]
 """What a model sees before normalising: [28, 28], ink bright on black."""
+
+
 MOST_FILES: Final = 1_000
 _SIDE: Final = 28
 _NPY: Final = "Save what a model sees with np.save: uint8 [28, 28], ink bright."
 _TOGETHER: Final = 64
 """Images in one request: see `ServingPlatform.predict`."""
+
+
+class SeenFile(NamedTuple):
+    """What the model sees of an image file; `inverted` when dark ink on a bright ground was turned round for it."""
+
+    pixels: Pixels
+    inverted: bool
 
 
 def seen_from_strokes(strokes: object) -> Pixels:
@@ -52,14 +61,15 @@ def seen_from_strokes(strokes: object) -> Pixels:
     return seen
 
 
-def seen_from_file(content: bytes) -> Pixels:
+def seen_from_file(content: bytes) -> SeenFile:
     """The picture in an image file as the model sees it; raises `InvalidInputError` for anything but one digit."""
     try:
-        seen = preprocess(decode_upload(content))
+        upload = decode_upload(content)
+        seen = preprocess(upload.image)
         require_digit(seen)
     except ValueError as error:
         raise InvalidInputError(str(error), hint="Use a PNG or JPEG picture of one digit.") from error
-    return seen
+    return SeenFile(pixels=seen, inverted=upload.inverted)
 
 
 def seen_from_npy(content: bytes) -> Pixels:
@@ -140,7 +150,7 @@ class PredictionService:
         """
         if len(files) > MOST_FILES:
             raise InvalidInputError(f"There are {len(files):,} files; at most {MOST_FILES:,} are taken at once.")
-        seen: dict[int, Pixels] = {}
+        seen: dict[int, SeenFile] = {}
         errors: dict[int, str] = {}
         for place, (_, content) in enumerate(files):
             try:
@@ -150,10 +160,15 @@ class PredictionService:
         said: dict[int, Prediction] = {}
         for first in range(0, len(seen), _TOGETHER):
             places = list(seen)[first : first + _TOGETHER]
-            answer = self._asked(stage, normalise(np.stack([seen[place] for place in places])))
+            answer = self._asked(stage, normalise(np.stack([seen[place].pixels for place in places])))
             said |= zip(places, _predictions(answer, stage), strict=True)
         return [
-            FileAnswer(name=name, prediction=said.get(place), error=errors.get(place, ""))
+            FileAnswer(
+                name=name,
+                prediction=said.get(place),
+                error=errors.get(place, ""),
+                inverted=place in seen and seen[place].inverted,
+            )
             for place, (name, _) in enumerate(files)
         ]
 
@@ -188,7 +203,7 @@ class PredictionService:
         self, prediction: Prediction, label: int, seen: Pixels, strokes: Sequence[object], *, actor: Actor
     ) -> HardExample:
         """Keep the picture under the label a person gives it; the same picture and label are kept once."""
-        actor.require(Role.OPERATOR, "correct a label")
+        self._auditor.require(actor, Role.OPERATOR, "correct a label", action="correct", subject="hard example")
         if prediction.stage is None:
             raise InvalidInputError("What is corrected is a stage's answer; a candidate serves nobody.")
         if not 0 <= label <= 9:
@@ -213,7 +228,9 @@ class PredictionService:
 
     def remove_example(self, example_id: str, *, actor: Actor) -> HardExample:
         """Forget a hard example and return it; `keep_again` is the way back. Raises `NotFoundError`."""
-        actor.require(Role.OPERATOR, "remove a hard example")
+        self._auditor.require(
+            actor, Role.OPERATOR, "remove a hard example", action="forget", subject=f"hard example {example_id}"
+        )
         with self._auditor.audited(actor, "forget", f"hard example {example_id}") as effect:
             example = self._examples.remove(example_id)
             effect.before = {"label": example.label, "predicted": example.predicted, "version": example.version}
@@ -221,7 +238,9 @@ class PredictionService:
 
     def keep_again(self, example: HardExample, *, actor: Actor) -> None:
         """Keep an example that was removed, as it was."""
-        actor.require(Role.OPERATOR, "keep a hard example")
+        self._auditor.require(
+            actor, Role.OPERATOR, "keep a hard example", action="correct", subject=f"hard example {example.id}"
+        )
         with self._auditor.audited(actor, "correct", f"hard example {example.id}") as effect:
             self._examples.add(example)
             effect.after = {"label": example.label}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from backend.adapters.local.audit import LocalAuditLog
@@ -28,6 +28,7 @@ from backend.adapters.local.traffic import LocalTraffic
 from backend.adapters.local.training import LocalTraining
 from backend.adapters.local.tuning import LocalTuning
 from backend.adapters.local.tuning_store import TuningStore
+from backend.adapters.triton.load import TritonLoad
 from backend.domain.serving import Stage
 from backend.ports.probes import Probe
 from backend.settings import Settings
@@ -56,9 +57,10 @@ def local_platform(
         serving=serving,
         fleets=LocalFleets(),
         stores=stores,
-        upkeep=local_upkeep(home, database),
+        upkeep=local_upkeep(home, database, external),
         sites=LocalSites(serving, stores.deployments),
         archives=LocalArchives(),
+        load=TritonLoad(),
         probes=local_probes(
             home=home,
             database=database,
@@ -84,12 +86,12 @@ def local_stores(home: Home, database: Database) -> Stores:
     )
 
 
-def local_upkeep(home: Home, database: Database) -> Upkeep:
-    """Kept by the stages' runners and by our clients."""
+def local_upkeep(home: Home, database: Database, external: Collection[Stage] = ()) -> Upkeep:
+    """Kept by the stages' runners and by our clients. `external` are the stages on servers of somebody else's."""
     return Upkeep(
         traffic=LocalTraffic(database),
         tallies=LocalTallies(database),
-        logs=LocalServerLogs(home.root),
+        logs=LocalServerLogs(home.root, external),
         lifetimes=LocalLifetimes(home.root),
     )
 

@@ -20,7 +20,8 @@ from typing import Any
 from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.triton.canary import canary_images
 from backend.adapters.triton.load import TritonLoad
-from backend.bootstrap import Backend, connect
+from backend.assembly import Backend
+from backend.bootstrap import connect
 from backend.domain.operations import OperationStatus
 from backend.domain.promotion import Outcome
 from backend.domain.registry import Approval

@@ -16,11 +16,10 @@ from backend.domain.jobs import Compute, JobStatus, TrainingRequest
 from backend.errors import InvalidInputError, NotFoundError, RefusedError, WrongStateError
 from tests.contract.training_platforms import Bench, bench, ended, pytest_generate_tests, running, wait_until
 from tests.fakes import trainer
-from tests.fakes.aws.fixtures import aws, aws_server, launchers
 
 pytestmark = pytest.mark.processes
 
-__all__ = ["aws", "aws_server", "bench", "launchers", "pytest_generate_tests"]
+__all__ = ["bench", "pytest_generate_tests"]
 
 
 class TestSubmitting:

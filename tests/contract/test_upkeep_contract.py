@@ -14,9 +14,8 @@ from backend.domain.traffic import Span
 from backend.errors import NotFoundError
 from tests.contract.training_platforms import wait_until
 from tests.contract.upkeep_platforms import NOON, Bench, bench
-from tests.fakes.aws.fixtures import aws, aws_server
 
-__all__ = ["aws", "aws_server", "bench"]
+__all__ = ["bench"]
 
 STAGE = Stage.STAGING
 MINUTE = timedelta(minutes=1)
@@ -91,7 +90,7 @@ class TestTallies:
 
 class TestLogs:
     def test_the_log_is_read_from_its_end_and_in_pieces(self, bench: Bench) -> None:
-        source = bench.upkeep.logs.sources[0]
+        source = bench.upkeep.logs.sources(STAGE)[0]
         assert bench.upkeep.logs.read(STAGE, source).text == ""
         bench.wrote(STAGE, [f"line {number}" for number in range(50)])
         end = bench.upkeep.logs.read(STAGE, source, -60, 60)

@@ -19,7 +19,7 @@ from backend.adapters.local.processes import FileLock
 from backend.adapters.local.training import LocalTraining
 from backend.adapters.local.tuning import LocalTuning
 from backend.adapters.local.tuning_store import TuningStore
-from backend.bootstrap import Backend, assemble
+from backend.assembly import Backend, assemble
 from backend.domain.gates import Gate, GateName
 from backend.domain.identity import Actor, Role
 from backend.domain.jobs import JobStatus, MetricPoint, TrainingRequest

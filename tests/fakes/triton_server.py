@@ -13,8 +13,8 @@ from backend.adapters.local.endpoint_expiry import EndpointExpiry
 from backend.adapters.local.endpoint_folder import EndpointFolder, Wanted
 from backend.adapters.local.endpoint_guard import EndpointGuard
 from backend.adapters.local.endpoint_look import request_for
-from backend.adapters.local.endpoint_runner import EndpointRunner
 from backend.adapters.local.endpoint_sampler import EndpointSampler
+from backend.adapters.local.endpoint_supervisor import EndpointSupervisor
 from backend.adapters.triton.model_config import parse_config
 from backend.domain.audit import AuditEvent
 from backend.domain.serving import ServedModel, Stage
@@ -88,18 +88,18 @@ def install_wanted(folder: EndpointFolder) -> None:
     file.write_bytes(BYTES)
 
 
-def runner_of(
+def supervisor_of(
     folder: EndpointFolder,
     server: Server,
     *,
     append: Callable[[AuditEvent], None] = lambda _: None,
     keep: Callable[[Stage, Sample], None] = lambda *_: None,
     clock: Clock = lambda: NOON,
-) -> EndpointRunner:
-    """The staging runner over the stand-in; `_beat` is what it does when it is due."""
+) -> EndpointSupervisor:
+    """Staging's supervisor over the stand-in; `_beat` is what it does when it is due."""
     stage = Stage.STAGING
     supervised: Any = server
-    return EndpointRunner(
+    return EndpointSupervisor(
         folder,
         supervised,
         EndpointGuard(folder, stage, append, clock),

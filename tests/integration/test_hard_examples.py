@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.bootstrap import Backend, connect
+from backend.assembly import Backend
+from backend.bootstrap import connect
 from backend.digits.strokes import to_json
 from backend.domain.gates import GateStatus
 from backend.domain.jobs import JobStatus

@@ -97,3 +97,55 @@ def test_a_malformed_file_breaks_its_card_only(world: World, monkeypatch: pytest
     said = texts(open_page("promote", version="2"))
     assert "'declared.yaml', line 1" in said
     assert "Promote" in said
+
+
+def test_a_prod_that_is_hosted_otherwise_says_how_and_what_brings_it_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared(world, monkeypatch, token=True)
+    describe = world.backend.serving.describe
+    hosted = {"instance_type": "ml.c6i.large", "instance_count": "1"}
+    monkeypatch.setattr(world.backend.serving, "describe", lambda stage: replace(describe(stage), hosted=hosted))
+    said = texts(open_page("promote", version="1"))
+    assert (
+        "Production serves the declared model, hosted otherwise: instance_type is ml.c6i.large, declared ml.m5.large"
+        in said
+    )
+    assert "`python -m backend deploy --stage prod`" in said
+    assert "choose v1 as the version" not in said
+
+
+@pytest.mark.parametrize(
+    ("document", "shown"),
+    [
+        ({"pull_request": 30, "url": "https://x/30", "new": False}, "Pull request 30 was open already."),
+        ({"pull_request": 30, "url": "javascript:alert(1)", "new": True}, "Pull request 30 is open."),
+        ({"error": {"message": "GitHub answered 403.", "hint": "Mind the token."}}, "GitHub answered 403."),
+        (None, "The pull request was not opened."),
+    ],
+    ids=["open already", "no web address", "refused", "died"],
+)
+def test_whatever_came_of_the_pull_request_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch, document: dict[str, object] | None, shown: str
+) -> None:
+    operations = declared(world, monkeypatch, token=True)
+    app = open_page("promote", version="2")
+    app.get_by_key("declared_propose").click().run()
+    operations.running = False
+    operations.said = "" if document is None else json.dumps(document)
+    app.run()
+    assert shown in texts(app)
+    links = [link.proto.url for link in app.get("link_button")]
+    assert links == (["https://x/30"] if document and document.get("url") == "https://x/30" else [])
+    assert app.get_by_key("declared_propose").disabled is False
+
+
+def test_after_a_refusal_another_click_tries_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    operations = declared(world, monkeypatch, token=True)
+    app = open_page("promote", version="2")
+    app.get_by_key("declared_propose").click().run()
+    operations.running = False
+    operations.said = json.dumps({"error": {"message": "GitHub answered 403.", "hint": "Mind the token."}})
+    app.run()
+    app.get_by_key("declared_propose").click().run()
+    assert len({operation for operation, _ in operations.started}) == 2

@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 
+import numpy as np
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app.views.draw_files import as_csv
+from app.views.draw_seen import INVERTED
 from backend.domain.prediction import FileAnswer, Prediction
 from backend.domain.registry import Approval
 from backend.domain.serving import Stage
+from backend.domain.traffic import Span
 from tests.fakes.backend import World
 from tests.ui.conftest import open_page, texts
 
@@ -84,13 +88,50 @@ def test_a_kept_drawing_is_removed_and_kept_again(world: World) -> None:
     assert "was removed" not in texts(app)
 
 
+def scan() -> bytes:
+    """A 1 in dark ink on white paper."""
+    paper = np.full((280, 280), 255, np.uint8)
+    paper[40:241, 130:151] = 0
+    file = io.BytesIO()
+    Image.fromarray(paper).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_picture_that_was_inverted_says_so_and_a_drawing_does_not(world: World) -> None:
+    serving(world)
+    app = open_page("draw")
+    app.session_state["upload"] = scan()
+    app.run()
+    assert INVERTED in texts(app)
+    app.session_state["upload"] = None
+    app.session_state["strokes"] = ONE
+    app.run()
+    assert INVERTED not in texts(app)
+
+
+def test_many_pictures_are_asked_about_once_and_the_inverted_ones_are_told(world: World) -> None:
+    serving(world)
+    app = open_page("draw")
+    app.get_by_key("draw_files").set_value([("scan.png", scan(), "image/png"), ("notes.png", b"no", "image/png")]).run()
+    (table,) = [frame.value for frame in app.dataframe]
+    assert list(table["note"]) == [
+        "inverted: dark ink on bright",
+        "The file is not an image that can be read (PNG, JPEG, WebP, ...).",
+    ]
+    asked = [tally.n for tally in world.backend.tallies.read(Stage.STAGING, Span.HOUR)]
+    app.run()
+    assert [tally.n for tally in world.backend.tallies.read(Stage.STAGING, Span.HOUR)] == asked == [1]
+
+
 def test_the_csv_has_a_line_a_file_and_no_formula_for_a_spreadsheet() -> None:
     said = Prediction(label=3, probabilities=(0.1,) * 10, latency_ms=1.0, stage=Stage.PROD, version=7)
     answers = [
         FileAnswer(name="=cmd|x", prediction=said),
         FileAnswer(name='a,"b".png', prediction=None, error="it is no picture"),
+        FileAnswer(name="scan.png", prediction=said, inverted=True),
     ]
-    header, first, second = csv.reader(io.StringIO(as_csv(answers)))
-    assert header == ["file", "digit", *(f"p{digit}" for digit in range(10)), "version", "error"]
-    assert first == ["'=cmd|x", "3", *["0.1"] * 10, "7", ""]
-    assert second == ['a,"b".png', *[""] * 12, "it is no picture"]
+    header, first, second, third = csv.reader(io.StringIO(as_csv(answers)))
+    assert header == ["file", "digit", *(f"p{digit}" for digit in range(10)), "version", "inverted", "error"]
+    assert first == ["'=cmd|x", "3", *["0.1"] * 10, "7", "", ""]
+    assert second == ['a,"b".png', *[""] * 13, "it is no picture"]
+    assert third[-2:] == ["yes", ""]

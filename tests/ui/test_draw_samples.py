@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -15,7 +17,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.views import draw_samples
-from app.views.draw_request import as_npy, curl_request, python_request
+from app.views.draw_request import as_npy, aws_request, boto3_request, curl_request, python_request
 from backend.domain.samples import Difficulty
 from backend.services.prediction import seen_from_npy, seen_from_strokes
 from backend.services.sampling import known_images
@@ -111,6 +113,39 @@ class TestCopying:
             assert (tensor["name"], tensor["datatype"], tensor["shape"]) == ("input_1", "FP32", [1, 28, 28, 1])
             pixels = np.rint(np.array(tensor["data"]) * 255).astype(np.uint8).reshape(28, 28)
             assert np.array_equal(pixels, seen)
+
+    def test_an_endpoint_of_sagemaker_is_asked_about_it_too(self) -> None:
+        seen = seen_from_strokes(ONE)
+        with recording() as (url, bodies):
+            account = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "testing"}
+            done = subprocess.run(
+                [sys.executable, "-c", boto3_request("digits-staging", seen)],
+                env={**os.environ, **account, "AWS_DEFAULT_REGION": "eu-west-1"},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=30,
+            )
+        assert (done.returncode, done.stdout[:1]) == (0, "4"), done.stderr
+        said = """aws() { printf '%s\\0' "$@"; }\n""" + aws_request("digits-staging", seen)
+        words = subprocess.run(["bash", "-c", said], capture_output=True, text=True, check=True).stdout.split("\0")
+        assert words[:4] == ["sagemaker-runtime", "invoke-endpoint", "--endpoint-name", "digits-staging"]
+        bodies.append(json.loads(words[words.index("--body") + 1]))
+        for body in bodies:
+            pixels = np.rint(np.array(body["inputs"][0]["data"]) * 255).astype(np.uint8).reshape(28, 28)
+            assert np.array_equal(pixels, seen)
+
+    def test_the_fold_has_it_where_a_stage_has_no_address_to_call(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        serving_both(world)
+        describe = world.backend.serving.describe
+        monkeypatch.setattr(world.backend.serving, "describe", lambda stage: replace(describe(stage), url=""))
+        app = drawn()
+        app.session_state["draw_request"] = True
+        app.run()
+        assert "--endpoint-name digit-classification-staging" in texts(app)
+        assert "curl -s" not in texts(app)
 
     def test_the_picture_is_there_as_the_command_line_takes_it(self) -> None:
         seen = seen_from_strokes(ONE)

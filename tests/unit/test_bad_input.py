@@ -183,7 +183,7 @@ def test_a_good_npy_is_taken_as_it_is(order: str) -> None:
 
 
 def test_a_picture_with_harmless_text_in_it_is_read() -> None:
-    assert seen_from_file(png_with(chunk(b"tEXt", b"Comment\0one"))).max() == 255
+    assert seen_from_file(png_with(chunk(b"tEXt", b"Comment\0one"))).pixels.max() == 255
 
 
 def test_the_list_in_the_documentation_is_what_is_said() -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from backend.services.prediction import seen_from_file
 from tests.fakes.backend import World
 from tests.fakes.command_line import run, world
 from tests.unit.services.test_launching import example
@@ -35,6 +37,30 @@ def test_a_set_is_kept_listed_exported_and_tried(
     assert run(capsys, "evaluate", "1", "--hard-examples", "sevens")[0] == 0
     tried = {one.data_name: one.n for one in world.backend.evaluations.evaluated(world.backend.registry.get(1).sha256)}
     assert (tried["sevens"], tried["hard-examples"]) == (1, 2)
+
+
+def test_pictures_are_corrected_as_the_page_corrects_a_drawing(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paper = np.full((280, 280), 255, np.uint8)
+    paper[40:241, 130:151] = 0
+    Image.fromarray(paper).save(tmp_path / "scan.png")
+    seen = seen_from_file((tmp_path / "scan.png").read_bytes())
+    np.save(tmp_path / "seen.npy", seen.pixels)
+    code, (said,) = run(capsys, "predict", "--stage", "staging", str(tmp_path / "scan.png"))
+    assert (code, said["inverted"]) == (0, True)
+    assert run(capsys, "predict", "--stage", "staging", str(tmp_path / "seen.npy"))[1][0]["inverted"] is False
+
+    label = (said["label"] + 1) % 10
+    asked = ("hard-examples", "add", "--stage", "staging", "--label", str(label))
+    code, kept = run(capsys, *asked, str(tmp_path / "scan.png"), str(tmp_path / "seen.npy"))
+    assert (code, [(one["label"], one["predicted"]) for one in kept]) == (0, [(label, said["label"])] * 2)
+    (example,) = world.backend.examples.list_examples()  # the very same picture is kept once
+    assert (example.pixels, example.version) == (seen.pixels.tobytes(), said["version"])
+    event = world.backend.audit.list_events()[0]
+    assert (event.action, event.outcome) == ("correct", "done")
+    assert run(capsys, *asked[:-1], "10", str(tmp_path / "scan.png"))[0] == 2
+    assert run(capsys, *asked, str(tmp_path / "nowhere.png"))[0] == 3
 
 
 def test_samples_are_asked_and_judged(world: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -67,10 +68,12 @@ class LocalEndpoints:
 
     def describe(self, stage: Stage) -> Endpoint:
         folder = self._folder(stage)
+        external = self._external.get(stage)
+        said = external.told(stage) if external else ""
         try:
-            return self._described(folder, stage)
+            return replace(self._described(folder, stage), external=said)
         except DigitsError as error:
-            return Endpoint(stage=stage, status=EndpointStatus.FAILED, detail=error.message)
+            return Endpoint(stage=stage, status=EndpointStatus.FAILED, detail=error.message, external=said)
 
     def _described(self, folder: EndpointFolder, stage: Stage) -> Endpoint:
         """Raises `StoreError` when a file of the folder is damaged."""

@@ -59,6 +59,13 @@ class ExternalTriton:
         ports = self.ports
         return TritonClient(http_address=ports.address(ports.http), grpc_address=ports.address(ports.grpc))
 
+    def told(self, stage: Stage) -> str:
+        """What cannot be done with it from here, for the operator."""
+        return (
+            f"An external server, the Triton at {urlsplit(self.url).netloc} ({setting_of(stage)}): models are loaded "
+            "on it and unloaded from here. Who runs it starts, restarts and ends it, and has its log."
+        )
+
     def require_ours(self, stage: Stage) -> None:
         """Raise `EndpointUnavailableError` unless the server answers, `ForeignServerError` unless it is our folder that
         it loads models from.

@@ -28,12 +28,13 @@ _LINE_LOOKBACK: Final = 4096
 class CloudWatchServerLogs:
     """`ServerLogs` of the account: the last 2,000 lines of each of the five instances that wrote last."""
 
-    sources: Sequence[str] = (_SOURCE,)
-
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
         self._groups = {stage: f"/aws/sagemaker/Endpoints/{endpoint_name(stage)}" for stage in Stage}
         self._last: dict[Stage, bytes] = {}
+
+    def sources(self, stage: Stage) -> Sequence[str]:
+        return (_SOURCE,)
 
     def read(self, stage: Stage, source: str, offset: int = 0, limit: int = 262_144) -> LogChunk:
         """A read from an offset goes on in what the last read of a beginning or an end found."""

@@ -69,6 +69,15 @@ class ServedConfig:
     instances: int
     model: ServedModel | None
 
+    @property
+    def hosted(self) -> Mapping[str, str]:
+        """What it runs on, by the model configuration's keys."""
+        return {
+            "triton_image_uri": self.image,
+            "instance_type": self.instance_type,
+            "instance_count": str(self.instances),
+        }
+
 
 class WantedStore:
     """`deployments/<endpoint>/wanted.json`, shared by dashboards and CI."""

@@ -58,9 +58,11 @@ class WatchedServerLogs:
     """`ServerLogs` for a dashboard; the pieces of a download are read while it waits."""
 
     def __init__(self, logs: ServerLogs) -> None:
-        self.sources = logs.sources
         self._logs = logs
         self._ends: Answers[LogChunk] = Answers(self._ask, lambda _: _LOG_S)
+
+    def sources(self, stage: Stage) -> Sequence[str]:
+        return self._logs.sources(stage)
 
     def read(self, stage: Stage, source: str, offset: int = 0, limit: int = 262_144) -> LogChunk:
         if offset >= 0:

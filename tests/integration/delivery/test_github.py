@@ -62,6 +62,10 @@ def test_a_comment_is_written_over_ours_wherever_it_is(github: GitHubStandIn) ->
         comments.comment(12, marker="<!-- m -->", body=f"<!-- m -->\n{text}")
     ours = [one["body"] for one in github.comments if one["body"].startswith("<!-- m -->\n")]
     assert (ours, len(github.comments)) == (["<!-- m -->\ntwo"], 122)
+    # Somebody who quotes our comment keeps what they wrote.
+    github.comments.insert(0, {"id": 501, "body": "> <!-- m -->\nNo!", "html_url": "x"})
+    comments.comment(12, marker="<!-- m -->", body="<!-- m -->\nthree")
+    assert github.comments[0]["body"] == "> <!-- m -->\nNo!"
     with pytest.raises(NotFoundError):
         comments.comment(13, marker="<!-- m -->", body="<!-- m -->")
 
@@ -91,6 +95,15 @@ def test_a_refusal_is_told_without_the_token(
     assert TOKEN not in told + caplog.text
     assert refused.value.__suppress_context__
     assert len(github.requests) == 1
+
+
+def test_the_token_is_taken_along_to_no_other_address(github: GitHubStandIn) -> None:
+    with serving() as elsewhere:
+        elsewhere.branches["main"][PATH] = github.branches["main"][PATH]
+        github.answer_with = (302, {"Location": f"{elsewhere.url}/repos/{REPOSITORY}"}, b"")
+        with pytest.raises(PlatformError, match="GitHub answered 302"):
+            pull_requests(github).propose(PROPOSAL)
+        assert elsewhere.requests == []
 
 
 def test_a_wrong_token_is_told_what_it_needs(github: GitHubStandIn) -> None:

@@ -24,7 +24,7 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 
 def likeness(data: bytes) -> float:
     """Correlation of what the model sees of an upload with what it sees of the drawing."""
-    return float(np.corrcoef(preprocess(decode_upload(data)).ravel(), SEEN.ravel())[0, 1])
+    return float(np.corrcoef(preprocess(decode_upload(data).image).ravel(), SEEN.ravel())[0, 1])
 
 
 WHITE_ON_BLACK = Image.fromarray(DRAWN)
@@ -32,11 +32,15 @@ BLACK_ON_WHITE = Image.fromarray(255 - DRAWN)
 
 
 def test_a_drawing_saved_as_it_is_gives_the_same_picture() -> None:
-    assert np.array_equal(preprocess(decode_upload(encoded(WHITE_ON_BLACK))), SEEN)
+    upload = decode_upload(encoded(WHITE_ON_BLACK))
+    assert np.array_equal(preprocess(upload.image), SEEN)
+    assert not upload.inverted
 
 
 def test_dark_ink_on_a_bright_ground_is_inverted() -> None:
-    assert np.array_equal(preprocess(decode_upload(encoded(BLACK_ON_WHITE))), SEEN)
+    upload = decode_upload(encoded(BLACK_ON_WHITE))
+    assert np.array_equal(preprocess(upload.image), SEEN)
+    assert upload.inverted
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
@@ -77,7 +81,7 @@ def test_a_large_noisy_photo_of_grey_paper_is_read() -> None:
     paper[500:2500, 1000:3000] -= 0.4 * np.asarray(stroke, float)
     photo = Image.fromarray(np.clip(paper, 0, 255).astype(np.uint8))
 
-    decoded = decode_upload(encoded(photo, "JPEG"))
+    decoded = decode_upload(encoded(photo, "JPEG")).image
 
     assert max(decoded.shape) == 560
     assert np.corrcoef(preprocess(decoded).ravel(), SEEN.ravel())[0, 1] > 0.95
@@ -85,7 +89,7 @@ def test_a_large_noisy_photo_of_grey_paper_is_read() -> None:
 
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_a_blank_picture_has_no_ink(level: int) -> None:
-    decoded = decode_upload(encoded(Image.new("L", (300, 200), level)))
+    decoded = decode_upload(encoded(Image.new("L", (300, 200), level))).image
 
     assert decoded.max() == 0
     with pytest.raises(ValueError, match="empty"):

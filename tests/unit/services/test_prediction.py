@@ -58,7 +58,7 @@ def test_a_drawing_and_a_picture_of_it_are_seen_alike() -> None:
     picture[40:241, 130:151] = 0
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG")
-    drawn, uploaded = seen_from_strokes(ONE).astype(int), seen_from_file(file.getvalue()).astype(int)
+    drawn, uploaded = seen_from_strokes(ONE).astype(int), seen_from_file(file.getvalue()).pixels.astype(int)
     assert np.abs(drawn - uploaded).mean() < 6
 
 
@@ -101,7 +101,7 @@ class TestManyFiles:
     def test_each_has_its_answer_or_its_reason_in_order(self, world: World) -> None:
         files = [("a.png", picture()), ("notes.txt", b"no picture"), ("b.png", picture())]
         answers = world.backend.prediction.predict_files(Stage.STAGING, files)
-        alone = world.backend.prediction.predict(Stage.STAGING, seen_from_file(picture()))
+        alone = world.backend.prediction.predict(Stage.STAGING, seen_from_file(picture()).pixels)
         assert [answer.name for answer in answers] == ["a.png", "notes.txt", "b.png"]
         assert [answer.prediction and answer.prediction.label for answer in answers] == [alone.label, None, alone.label]
         assert [bool(answer.error) for answer in answers] == [False, True, False]

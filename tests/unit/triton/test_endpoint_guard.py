@@ -14,7 +14,7 @@ from backend.domain.audit import AuditEvent
 from backend.domain.drift import DRIFTED, IN_STEP
 from backend.domain.serving import ServedModel, Stage
 from backend.errors import StoreError
-from tests.fakes.triton_server import DIGEST, MODEL, NOON, OTHER, WANTED, Server, install_wanted, runner_of
+from tests.fakes.triton_server import DIGEST, MODEL, NOON, OTHER, WANTED, Server, install_wanted, supervisor_of
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def events() -> list[AuditEvent]:
 @pytest.fixture
 def beat(folder: EndpointFolder, server: Server, events: list[AuditEvent]) -> Callable[[int], None]:
     """Let the runner beat so many times."""
-    runner = runner_of(folder, server, append=events.append)
+    runner = supervisor_of(folder, server, append=events.append)
 
     def run(times: int) -> None:
         for _ in range(times):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.adapters.local import endpoint_runner, endpoint_sampler
+from backend.adapters.local import endpoint_sampler, endpoint_supervisor
 from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, take_lock
 from backend.adapters.local.processes import is_held
 from backend.domain.audit import AuditEvent
@@ -20,7 +20,7 @@ from backend.domain.lifetimes import Lifetime
 from backend.domain.serving import Stage
 from backend.domain.traffic import Sample
 from backend.errors import EndpointUnavailableError, StoreError
-from tests.fakes.triton_server import MODEL, NOON, OTHER, WANTED, Server, install_wanted, runner_of
+from tests.fakes.triton_server import MODEL, NOON, OTHER, WANTED, Server, install_wanted, supervisor_of
 
 PAGE = Path(__file__).with_name("metrics.txt").read_text().replace('version="1"', f'version="{MODEL.version}"')
 
@@ -52,7 +52,7 @@ class Time:
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     time = Time()
-    monkeypatch.setattr(endpoint_runner, "time", time)
+    monkeypatch.setattr(endpoint_supervisor, "time", time)
     monkeypatch.setattr(endpoint_sampler, "time", time)
     return time
 
@@ -81,7 +81,7 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def beats(folder: EndpointFolder, server: Server, time: Time, **given: object) -> Callable[[int], None]:
-    runner = runner_of(folder, server, clock=time.now, **given)  # type: ignore[arg-type]
+    runner = supervisor_of(folder, server, clock=time.now, **given)  # type: ignore[arg-type]
 
     def run(times: int) -> None:
         for _ in range(times):

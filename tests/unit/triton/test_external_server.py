@@ -8,12 +8,18 @@ from typing import Any
 import pytest
 
 from backend.adapters.local import external_server
+from backend.adapters.local.database import Database
 from backend.adapters.local.endpoint_folder import EndpointFolder
+from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.local.external_server import PATIENCE_S, ExternalServer, ExternalTriton, ForeignServerError
+from backend.adapters.local.home import Home
 from backend.adapters.triton.client import AnswerTimeoutError
 from backend.adapters.triton.server import Ports
-from backend.domain.serving import Stage
-from backend.errors import EndpointUnavailableError
+from backend.domain.serving import EndpointStatus, Stage
+from backend.errors import EndpointUnavailableError, NotFoundError
+from backend.ports.probes import Probe
+from backend.settings import Settings
+from backend.wiring.local import local_platform
 
 URL = "http://triton-prod:9000"
 
@@ -152,3 +158,34 @@ def test_one_that_does_not_serve_what_was_loaded_is_left_to_whoever_runs_it(
         server.keep_running()
     clock.now += 11
     assert server.keep_running()
+
+
+def test_a_stage_on_it_says_so_also_when_its_folder_is_damaged(tmp_path: Path, triton: Triton) -> None:
+    external = ExternalTriton(url=URL, repository=triton.repository)
+    endpoints = LocalEndpoints(tmp_path, tmp_path / "no serving environment", external={Stage.PROD: external})
+    said = endpoints.describe(Stage.PROD).external
+    assert "triton-prod:9000" in said and "DIGITS_TRITON_PROD_URL" in said
+    assert endpoints.describe(Stage.STAGING).external == ""
+    folder = EndpointFolder(tmp_path, Stage.PROD, triton.repository)
+    folder.root.mkdir(parents=True)
+    (folder.root / "wanted.json").write_text("{ torn")
+    damaged = endpoints.describe(Stage.PROD)
+    assert (damaged.status, damaged.external) == (EndpointStatus.FAILED, said)
+
+
+def test_its_own_log_is_not_here(tmp_path: Path) -> None:
+    made = Home(tmp_path)
+    settings = Settings(DIGITS_HOME=tmp_path, DIGITS_TRITON_PROD_URL=URL, DIGITS_TRITON_REPOSITORY=tmp_path / "models")
+    platform = local_platform(
+        settings,
+        home=made,
+        database=Database(made.database),
+        environment={},
+        serving_environment=tmp_path,
+        wandb=Probe(name="W&B", look=lambda: ""),
+    )
+    logs = platform.upkeep.logs
+    assert (logs.sources(Stage.PROD), logs.sources(Stage.STAGING)) == (("supervisor",), ("Triton", "supervisor"))
+    with pytest.raises(NotFoundError, match="No log 'Triton' of 'prod'"):
+        logs.read(Stage.PROD, "Triton")
+    assert platform.serving.describe(Stage.PROD).external

@@ -1,4 +1,4 @@
-"""The runner's decisions, with a server that does what each test tells it to."""
+"""The supervisor's decisions, with a server that does what each test tells it to."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from backend.adapters.local import endpoint_runner
+from backend.adapters.local import endpoint_logs, endpoint_supervisor
 from backend.adapters.local.endpoint_folder import EndpointFolder, RunnerState, take_lock
-from backend.adapters.local.endpoint_runner import rotate
+from backend.adapters.local.endpoint_logs import rotate
 from backend.adapters.local.processes import FileLock
 from backend.adapters.triton.client import AnswerTimeoutError
 from backend.adapters.triton.model_config import CANDIDATE
 from backend.domain.audit import AuditEvent
 from backend.domain.serving import Stage
 from backend.errors import DeploymentFailedError, EndpointUnavailableError, SetupError
-from tests.fakes.triton_server import MODEL, OTHER, WANTED, Server, install_wanted, runner_of
+from tests.fakes.triton_server import MODEL, OTHER, WANTED, Server, install_wanted, supervisor_of
 
 
 class Clock:
@@ -35,7 +35,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(endpoint_runner, "time", clock)
+    monkeypatch.setattr(endpoint_supervisor, "time", clock)
     return clock
 
 
@@ -60,7 +60,7 @@ def events() -> list[AuditEvent]:
 @pytest.fixture
 def beat(folder: EndpointFolder, server: Server, clock: Clock, events: list[AuditEvent]) -> Callable[[int], None]:
     """Let so many beats pass; time goes by as the runner asks for it."""
-    runner = runner_of(folder, server, append=events.append)
+    runner = supervisor_of(folder, server, append=events.append)
 
     def run(times: int) -> None:
         for _ in range(times):
@@ -137,6 +137,18 @@ def test_a_busy_server_may_miss_two_answers(
     assert server.calls == ["load mnist"]
 
 
+def test_a_version_whose_file_is_gone_is_said_to_need_a_deployment(
+    folder: EndpointFolder, server: Server, beat: Callable[[int], None]
+) -> None:
+    folder.want(WANTED)
+    file = folder.repository.model_file(MODEL.version)
+    file.unlink()
+    server.refuses = DeploymentFailedError("Triton refused to load 'mnist': at least one version must be available")
+    beat(1)
+    said = f"Version 4 cannot be served: '{file}' is not there. Promote version 4 once more."
+    assert state(folder) == (RunnerState.FAILED, said)
+
+
 def test_a_version_that_triton_refuses_is_tried_again_later_and_said(
     folder: EndpointFolder, server: Server, beat: Callable[[int], None]
 ) -> None:
@@ -204,7 +216,7 @@ def test_a_candidate_that_its_deployment_frees_meanwhile_is_left_alone(
         folder.repository.remove_candidate()
         return take_lock(path, shared=shared)
 
-    monkeypatch.setattr(endpoint_runner, "take_lock", wait_for_the_deployment)
+    monkeypatch.setattr(endpoint_supervisor, "take_lock", wait_for_the_deployment)
     beat(1)
     assert server.calls == []
 
@@ -253,8 +265,8 @@ def test_a_log_that_cannot_be_moved_aside_ends_nothing(tmp_path: Path, monkeypat
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(endpoint_runner, "MAX_LOG_BYTES", 10)
-    monkeypatch.setattr(endpoint_runner.shutil, "copyfile", full)
+    monkeypatch.setattr(endpoint_logs, "MAX_LOG_BYTES", 10)
+    monkeypatch.setattr(endpoint_logs.shutil, "copyfile", full)
     path = tmp_path / "triton.log"
     path.write_bytes(b"x" * 90)
     rotate(path)
@@ -275,13 +287,13 @@ def test_it_leaves_when_nothing_has_been_wanted_for_a_while(
 
 
 def test_ending_stops_the_server_and_says_so(folder: EndpointFolder, server: Server, clock: Clock) -> None:
-    runner_of(folder, server).run()
+    supervisor_of(folder, server).run()
     assert server.calls == ["stop"]
     assert state(folder) == (RunnerState.LEAVING, "The endpoint is stopped.")
 
 
 def test_a_large_log_is_moved_aside_without_being_reopened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint_runner, "MAX_LOG_BYTES", 100)
+    monkeypatch.setattr(endpoint_logs, "MAX_LOG_BYTES", 100)
     path = tmp_path / "triton.log"
     with path.open("ab", buffering=0) as writer:
         writer.write(b"x" * 90)
