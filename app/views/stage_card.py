@@ -10,6 +10,7 @@ import streamlit as st
 from app import navigation, queries, theme, upkeep_queries
 from app.components.figures import Figure, figures
 from app.components.notice import notice
+from app.components.plain_text import escaped
 from app.components.relative_time import relative_time
 from app.components.status_badge import status_badge
 from app.endpoint_numbers import milliseconds, numbers
@@ -74,7 +75,9 @@ def _figures(stage: Stage, version: int) -> None:
             Figure(
                 "Accuracy",
                 f"{evaluation.accuracy:.2%}" if evaluation else "–",
-                "On the test set, of the exported file.",
+                f"Of the exported file, on the {evaluation.n:,} test images of {escaped(evaluation.dataset)}."
+                if evaluation
+                else "On a test set, once it was evaluated.",
             ),
             Figure(
                 "Requests/min",

@@ -228,3 +228,19 @@ def test_a_quick_start_that_has_just_ended_is_said_to_have_for_ten_minutes(world
         ended = now() - ago
         world.backend.quickstart._store.save(replace(done, started_at=ended - timedelta(seconds=80), ended_at=ended))
         assert ("Quick start finished in 1 min 20 s: version 1 serves" in texts(open_page())) is said
+
+
+def test_a_quick_start_without_mnist_says_what_its_model_has_learnt_instead(world: World) -> None:
+    serving(world)
+    ended = now()
+    done = ended_in(world, "prod", OperationStatus.COMPLETED, error="")
+    world.backend.quickstart._store.save(replace(done, started_at=ended, ended_at=ended))
+    assert "MNIST could not be had" not in texts(open_page())
+    evaluation = world.backend.registry.get(1).evaluation
+    assert evaluation is not None
+    world.backend.registry.record_evaluation(1, replace(evaluation, dataset="digits8x8"))
+    st.cache_data.clear()
+    app = open_page()
+    assert "MNIST could not be had: this model learnt the small 8x8 digits" in texts(app)
+    (accuracy, *_) = [metric for metric in app.metric if metric.label == "Accuracy"]
+    assert accuracy.help.endswith("test images of digits8x8.")
