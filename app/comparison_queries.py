@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import streamlit as st
-
 from app import queries
 from app.context import backend
+from app.reads import copied, shared
 from backend.domain.comparison import Comparison
 from backend.domain.predictions import DataKind, Evaluated, LabelledImages
 
 Stamp = tuple[object, ...]
 
 
-@st.cache_data(ttl=queries.LIVE_SECONDS, show_spinner=False)
+@copied(ttl=queries.LIVE_SECONDS)
 def evaluated(archive_sha256: str) -> Sequence[Evaluated]:
     """Every data set that the archive was run on, newest first."""
     return backend().evaluations.evaluated(archive_sha256)
@@ -28,13 +27,13 @@ def comparison(base: int, others: Sequence[int], kind: DataKind, margin: float) 
 
 
 # A resource: copying twenty versions' predictions at every rerun would cost more than reading them.
-@st.cache_resource(ttl=600, max_entries=20, show_spinner="Comparing image by image")
+@shared(ttl=600, max_entries=20, show_spinner="Comparing image by image")
 def _comparison(base: int, others: tuple[int, ...], kind: DataKind, margin: float, stamp: Stamp) -> Comparison:
     """`stamp` is all that is known of the versions: with other evaluations it is another comparison."""
     return backend().comparing.compare(base, others, kind=kind, margin=margin)
 
 
-@st.cache_resource(ttl=3600, max_entries=4, show_spinner=False)
+@shared(ttl=3600, max_entries=4)
 def images(data_sha256: str) -> LabelledImages:
     """The images that versions were run on. Raises `NotFoundError`."""
     return backend().evaluations.data(data_sha256)

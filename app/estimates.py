@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Final
 
 from app.components.relative_time import duration
-from backend.domain.jobs import JobStatus, TrainingJob
+from backend.domain.jobs import JobStatus, Outlook, TrainingJob
 from backend.domain.search_space import ParameterRange, combinations
 from backend.domain.training import Value, epochs_of
 from backend.domain.tuning import TuningJob, TuningRequest
 
 NO_HISTORY: Final = "No job with this model and data has finished here yet: no estimate."
+
+PRICE_UNKNOWN: Final = "Price unknown: give a file of prices as DIGITS_PRICES, or the right to ask AWS's Price List."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +31,12 @@ class Pace:
         return f"from {self.jobs} finished {'job' if self.jobs == 1 else 'jobs'} with this model"
 
 
-def pace(history: Sequence[TrainingJob], *, models: Collection[Value], limit: Value, dataset: Value) -> Pace | None:
-    """Of the completed jobs with one of the `models` on as many images of the same data; None without any."""
+def pace(
+    history: Sequence[TrainingJob], *, models: Collection[Value], limit: Value, dataset: Value, instance: str
+) -> Pace | None:
+    """Of the completed jobs with one of the `models` on as many images of the same data, on the same type of instance;
+    None without any.
+    """
     took = [
         (job.ended_at - job.started_at).total_seconds() / epochs_of(job.request.hyperparameters)
         for job in history
@@ -40,33 +46,58 @@ def pace(history: Sequence[TrainingJob], *, models: Collection[Value], limit: Va
         and job.request.hyperparameters.get("model") in models
         and job.request.hyperparameters.get("limit") == limit
         and job.request.hyperparameters.get("dataset") == dataset
+        and job.request.compute.instance_type == instance
     ]
     return Pace(seconds=median(took), jobs=len(took)) if took else None
 
 
-def training_estimate(history: Sequence[TrainingJob], values: dict[str, Value]) -> str:
-    """One training's length in words."""
-    found = pace(history, models={values["model"]}, limit=values["limit"], dataset=values["dataset"])
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A length in words, and the seconds of work that are paid for; None where there is nothing to go by."""
+
+    words: str = NO_HISTORY
+    work: float | None = None
+
+
+def training_estimate(history: Sequence[TrainingJob], values: Mapping[str, Value], instance: str = "") -> Estimate:
+    """One training's length."""
+    found = pace(history, models={values["model"]}, limit=values["limit"], dataset=values["dataset"], instance=instance)
     if found is None:
-        return NO_HISTORY
-    return f"About {_length(found.seconds * epochs_of(values))}, {found.source}."
+        return Estimate()
+    work = found.seconds * epochs_of(values)
+    return Estimate(words=f"About {_length(work)}, {found.source}.", work=work)
 
 
-def tuning_estimate(history: Sequence[TrainingJob], request: TuningRequest, slots: int) -> str:
-    """A whole search's length in words: its trials one after another, as many at once as run here."""
+def tuning_estimate(history: Sequence[TrainingJob], request: TuningRequest, slots: int) -> Estimate:
+    """A whole search's length: its trials one after another, as many at once as run here."""
     space = {parameter.name: parameter for parameter in request.space}
     shared = request.hyperparameters
     models = space["model"].values if "model" in space else (shared["model"],)
-    found = pace(history, models=models, limit=shared["limit"], dataset=shared["dataset"])
+    instance = request.compute.instance_type
+    found = pace(history, models=models, limit=shared["limit"], dataset=shared["dataset"], instance=instance)
     if found is None:
-        return NO_HISTORY
+        return Estimate()
     epochs = _mean(space["epochs"]) if "epochs" in space else float(epochs_of(shared))
     at_once = min(request.max_parallel, slots)
     trials = trials_of(request)
     how = f"{trials} {'trial' if trials == 1 else 'trials'} of {epochs:g} {'epoch' if epochs == 1 else 'epochs'}"
     pace_words = "one at a time" if at_once == 1 else f"{at_once} at a time"
     shorter = " Ending trials early makes it shorter." if _ends_early(request) else ""
-    return f"About {_length(found.seconds * epochs * trials / at_once)}: {how}, {pace_words}, {found.source}.{shorter}"
+    work = found.seconds * epochs * trials
+    return Estimate(words=f"About {_length(work / at_once)}: {how}, {pace_words}, {found.source}.{shorter}", work=work)
+
+
+def cost_estimate(estimate: Estimate, outlook: Outlook, *, spot: bool) -> str:
+    """What the work costs in words: the price of an hour alone where nobody can tell how long it takes."""
+    if outlook.hourly_price == 0:
+        return "Costs nothing: it runs on this machine."
+    if outlook.hourly_price is None:
+        return PRICE_UNKNOWN
+    price = f"${outlook.hourly_price:,.2f} an hour"
+    less = "; spot capacity costs less" if spot else ""
+    if estimate.work is None:
+        return f"Costs {price} of each instance{less}."
+    return f"Costs about ${outlook.hourly_price * estimate.work / 3600:,.2f}, at {price}{less}."
 
 
 def trials_of(request: TuningRequest) -> int:

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-import streamlit as st
-
 from app.context import backend
+from app.reads import copied
 from backend.domain.audit import AuditEvent
 from backend.domain.example_sets import ExampleSet
 from backend.domain.gates import GateResult, StagingLook
@@ -32,49 +31,49 @@ LIVE_SECONDS: Final = 1.0
 LOG_TAIL_BYTES: Final = 64_000
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def jobs() -> Sequence[TrainingJob]:
     """Every job, newest first."""
     return backend().training.list_jobs()
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def job(name: str) -> TrainingJob:
     """Raises `NotFoundError`."""
     return backend().training.describe(name)
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def metric_points(name: str) -> Sequence[MetricPoint]:
     """The job's reports so far, in order."""
     return backend().training.metric_points(name)
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def log_tail(name: str) -> LogChunk:
     """The end of the job's log."""
     return backend().training.read_log(name, -LOG_TAIL_BYTES)
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def tuning_jobs() -> Sequence[TuningJob]:
     """Every tuning job, newest first."""
     return backend().tuning.list_jobs()
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def tuning_job(name: str) -> TuningJob:
     """Raises `NotFoundError`."""
     return backend().tuning.describe(name)
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def tuning_log_tail(name: str) -> LogChunk:
     """The end of what the search itself wrote."""
     return backend().tuning.read_log(name, -LOG_TAIL_BYTES)
 
 
-@st.cache_data(ttl=3600, max_entries=100, show_spinner=False)
+@copied(ttl=3600, max_entries=100)
 def importance(name: str, finished: int) -> Mapping[str, float]:
     """Of the tuning job's hyperparameters once `finished` trials have ended: more of them say more. May take a second.
 
@@ -102,7 +101,7 @@ def curve(name: str, metric: str, *, ended: bool) -> Sequence[tuple[float, float
     return _finished_curve(name, metric) if ended else _curve(name, metric)
 
 
-@st.cache_data(ttl=3600, max_entries=5000, show_spinner=False)
+@copied(ttl=3600, max_entries=5000)
 def _finished_curve(name: str, metric: str) -> Sequence[tuple[float, float]]:
     return _curve(name, metric)
 
@@ -124,49 +123,49 @@ def forget_stage() -> None:
         read.clear()
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def declared() -> Declared:
     """What the repository declares, beside what is served. Raises `NotFoundError`, `InvalidInputError` with a line."""
     return backend().declaring.look()
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def versions() -> Sequence[ModelVersion]:
     """Every model version, newest first."""
     return backend().registry.list_versions()
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def endpoint(stage: Stage) -> Endpoint:
     """What the stage serves now."""
     return backend().serving.describe(stage)
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def endpoint_metrics(stage: Stage) -> EndpointMetrics:
     """What the stage's server counts and times. Raises `EndpointUnavailableError`."""
     return backend().serving.measure(stage)
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def scale(stage: Stage) -> Scale:
     """How many instances serve the stage. Raises `RefusedError` where there are none, `NotFoundError`."""
     return backend().scales.read(stage)
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def deployments(stage: Stage) -> Sequence[Deployment]:
     """The stage's deployments, newest first; one whose process died is told so."""
     return backend().promotion.history(stage)
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def decisions(version: int) -> Sequence[Decision]:
     """What was said about the version, newest first."""
     return backend().registry.decisions(version)
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def gates(stage: Stage, version: int) -> Sequence[GateResult]:
     """What the stage's gates say of promoting the version now; staging's answers are remembered for ten minutes.
 
@@ -178,19 +177,19 @@ def gates(stage: Stage, version: int) -> Sequence[GateResult]:
     )
 
 
-@st.cache_data(ttl=600, show_spinner="Asking staging about 200 known digits")
+@copied(ttl=600, show_spinner="Asking staging about 200 known digits")
 def staging_look(target: ServedModel, since: datetime | None) -> StagingLook:
     """What `target`, which staging serves since then, says about the known digits; takes a second."""
     return backend().gates.look(target)
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def hard_examples() -> Sequence[HardExample]:
     """Every corrected drawing, newest first."""
     return backend().examples.list_examples()
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def example_sets() -> Sequence[ExampleSet]:
     """The sets of corrected drawings that were kept, newest first."""
     return backend().example_sets.list_sets()
@@ -202,7 +201,7 @@ def forget_examples() -> None:
         read.clear()
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def events() -> Sequence[AuditEvent]:
     """What was done lately, newest first."""
     return backend().audit.list_events(limit=50)

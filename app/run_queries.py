@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import streamlit as st
-
 from app.components.run_charts import Owner, encode
 from app.context import backend
 from app.queries import LIVE_SECONDS
+from app.reads import copied, shared
 from app.run_figures import Drawing, Series, charts
 from backend.domain.run_columns import Column
 from backend.domain.run_query import Value
@@ -24,50 +23,50 @@ _SPARK_BINS: Final = 14
 _REMEMBERED: Final = 200_000  # values and sparklines; running runs leave one behind at each report
 
 
-# Runs are frozen and shared as they are: a copy for every look (`st.cache_data`) costs more than the look.
-@st.cache_resource(ttl=LIVE_SECONDS, show_spinner=False)
+# Runs are frozen and shared as they are: a copy for every look (`copied`) costs more than the look.
+@shared(ttl=LIVE_SECONDS)
 def token() -> str:
     """Equal to an earlier one as long as no run has changed."""
     return backend().runs.token()
 
 
-@st.cache_resource(ttl=LIVE_SECONDS, show_spinner=False)
+@shared(ttl=LIVE_SECONDS)
 def listed() -> Sequence[Run]:
     """Every run of every source, newest first."""
     return backend().runs.list_runs(limit=MOST_LISTED).runs
 
 
-@st.cache_resource(ttl=LIVE_SECONDS, show_spinner=False)
+@shared(ttl=LIVE_SECONDS)
 def sources() -> Sequence[SourceStatus]:
     """How each source is doing. Never raises."""
     return backend().runs.sources()
 
 
-@st.cache_resource(ttl=LIVE_SECONDS, show_spinner=False, max_entries=100)
+@shared(ttl=LIVE_SECONDS, max_entries=100)
 def run(key: str) -> Run:
     """The whole run with this key or id. Raises `NotFoundError`."""
     return backend().runs.get_run(key)
 
 
-@st.cache_resource(ttl=LIVE_SECONDS, show_spinner=False, max_entries=50)
+@shared(ttl=LIVE_SECONDS, max_entries=50)
 def system_metrics(key: str) -> History:
     """Raises `PlatformError`."""
     return backend().runs.system_metrics(key)
 
 
-@st.cache_resource(ttl=LIVE_SECONDS, show_spinner=False, max_entries=50)
+@shared(ttl=LIVE_SECONDS, max_entries=50)
 def console(key: str) -> Console:
     """Raises `PlatformError`."""
     return backend().runs.console(key)
 
 
-@st.cache_resource(ttl=LIVE_SECONDS, show_spinner=False, max_entries=50)
+@shared(ttl=LIVE_SECONDS, max_entries=50)
 def media(key: str) -> Sequence[MediaItem]:
     """Raises `PlatformError`."""
     return backend().runs.media(key)
 
 
-@st.cache_data(ttl=600, max_entries=500, show_spinner=False)
+@copied(ttl=600, max_entries=500)
 def media_file(key: str, path: str) -> bytes:
     """Raises `NotFoundError` when it is gone, and `PlatformError`."""
     return backend().runs.read_media(key, path)
@@ -132,7 +131,7 @@ def encoded_system(runs: Sequence[Run], how: Drawing) -> bytes:
     return encode(charts(series, how))
 
 
-@st.cache_data(ttl=600, max_entries=24, show_spinner=False)
+@copied(ttl=600, max_entries=24)
 def _encoded(identity: str, _runs: Sequence[Run], _groups: Sequence[str], _how: Drawing) -> bytes:
     axis = {_how.x} if any(_how.x in run.metrics for run in _runs) else set()
     histories = backend().runs.histories([run.key for run in _runs], [*_how.metrics, *axis])
@@ -171,7 +170,7 @@ def _may_have(run: Run, metric: str) -> bool:
     return metric in run.metrics or (run.partial and not run.metrics)
 
 
-@st.cache_resource(show_spinner=False)
+@shared(ttl=None)
 def _memory() -> dict[tuple[str, str, str], Any]:
     return {}
 

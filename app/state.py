@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class Key(StrEnum):
@@ -22,6 +23,21 @@ class Key(StrEnum):
 
     ANSWERED = "answered"
     """The last picture and what an endpoint said about it: what a correction corrects."""
+
+    PLATFORM = "platform"
+    """Where this session works; the address says so too."""
+
+    PLATFORM_CHOSEN = "platform_chosen"
+    """The platform that was just chosen in the sidebar: the next run goes there."""
+
+    LEAVING = "leaving"
+    """How far the session has left the platform before: what `app.platforms` remembers between two runs."""
+
+    SHELVES = "shelves"
+    """By platform that the session has left, what it remembered there."""
+
+    COMMAND_OPTION = "command_option"
+    """What a command needs to work where this session does: nothing where it does by itself."""
 
     PAGE = "page"
     """Address of the page that this session looked at last."""
@@ -55,6 +71,9 @@ class Key(StrEnum):
 
     ASKED_TO_STOP = "asked_to_stop"
     """Names of the jobs that the next run asks about before it stops them."""
+
+    CLICKED_VERSION = "clicked_version"
+    """The version whose row in the registry is marked: a click that was heard is not heard again."""
 
     SHOWN_RUNS = "shown_runs"
     """Keys of the runs in the rows of the runs' table as the browser has them, and numbers of the rows ticked then."""
@@ -91,3 +110,22 @@ class Key(StrEnum):
 
     PICTURE_ASKED = "picture_asked"
     """The address of the kept image that was taken last: drawing afterwards does not bring it back."""
+
+
+ANYWHERE: Final = frozenset(
+    {
+        Key.STROKES,
+        Key.CANVAS_REVISION,
+        Key.CANVAS_SEQ,
+        Key.UPLOAD,
+        Key.PAGE,
+        Key.VISIT,
+        Key.SESSION,
+        Key.PLATFORM,
+        Key.PLATFORM_CHOSEN,
+        Key.LEAVING,
+        Key.SHELVES,
+        Key.COMMAND_OPTION,
+    }
+)
+"""What stays with the person who goes to another platform; everything else is of the platform, and waits there."""

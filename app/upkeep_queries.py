@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import streamlit as st
-
 from app.context import backend
 from app.queries import LIVE_SECONDS, LOG_TAIL_BYTES
+from app.reads import copied
 from backend.domain.audit import AuditFilter
 from backend.domain.jobs import LogChunk
 from backend.domain.lifetimes import Lifetime
@@ -22,37 +21,37 @@ HISTORY_SECONDS: Final = 10.0
 _TESTS: Final = 12
 
 
-@st.cache_data(ttl=HISTORY_SECONDS, show_spinner=False)
+@copied(ttl=HISTORY_SECONDS)
 def samples(stage: Stage, span: Span) -> Sequence[Sample]:
     """The stage's traffic, oldest first."""
     return backend().traffic.samples(stage, span)
 
 
-@st.cache_data(ttl=HISTORY_SECONDS, show_spinner=False)
+@copied(ttl=HISTORY_SECONDS)
 def answers(stage: Stage, span: Span) -> Answers:
     """What our clients were answered."""
     return backend().watching.answers(stage, span)
 
 
-@st.cache_data(ttl=HISTORY_SECONDS, show_spinner=False)
+@copied(ttl=HISTORY_SECONDS)
 def idle(stage: Stage) -> Idle | None:
     """Since when nobody asks the stage; None when nothing is deployed."""
     return backend().watching.idle(stage)
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def lifetime(stage: Stage) -> Lifetime:
     """Until when the stage is to serve."""
     return backend().lifetimes.read(stage)
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def log_tail(stage: Stage, source: str) -> LogChunk:
     """The end of one of the stage's logs."""
     return backend().server_logs.read(stage, source, -LOG_TAIL_BYTES, LOG_TAIL_BYTES)
 
 
-@st.cache_data(ttl=LIVE_SECONDS, show_spinner=False)
+@copied(ttl=LIVE_SECONDS)
 def load_tests(stage: Stage) -> Sequence[KeptTest]:
     """The stage's last load tests with a result, newest first."""
     wanted = AuditFilter(actions=(LOAD_TEST,), subject=f"stage {stage.value}")

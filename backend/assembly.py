@@ -18,6 +18,7 @@ from backend.domain.gates import StagingLook
 from backend.domain.identity import Actor
 from backend.domain.origin import Origin
 from backend.domain.serving import ServedModel
+from backend.errors import DigitsError
 from backend.ports.archives import ArchiveSource
 from backend.ports.audit import AuditLog
 from backend.ports.candidates import Candidates
@@ -119,6 +120,8 @@ class Backend:
     watching: Watching
     quickstart: Quickstart
     doctor: Doctor
+    refusal: Callable[[], DigitsError | None]
+    """Why nothing can be asked of the platform from this machine, told at once; None when it can."""
 
     @property
     def actor(self) -> Actor:
@@ -149,6 +152,7 @@ def assemble(
     sites: Sites | None = None,
     archives: ArchiveSource | None = None,
     pull_requests: PullRequests | None = None,
+    refusal: Callable[[], DigitsError | None] = lambda: None,
 ) -> Backend:
     """The services over these adapters; those that may be left out are then this machine's, and no pull requests."""
     stores = stores or local_stores(home, database)
@@ -270,9 +274,11 @@ def assemble(
             promotion=promotion,
             processes=operations,
             store=stores.operations,
+            auditor=auditor,
             clock=_now,
         ),
         doctor=Doctor(probes),
+        refusal=refusal,
     )
 
 

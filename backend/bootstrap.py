@@ -14,9 +14,10 @@ from backend.adapters.local.home import Home
 from backend.adapters.local.identity import MachineUser
 from backend.adapters.local.log_file import write_log
 from backend.adapters.local.processes import is_held
-from backend.adapters.triton.load import TritonLoad
+from backend.adapters.sagemaker.account import Account
 from backend.adapters.wandb.offline import OfflineRuns
 from backend.assembly import Backend, assemble
+from backend.errors import DigitsError, InvalidInputError
 from backend.settings import ROOT, Settings
 from backend.wiring.environment import child_environment
 from backend.wiring.github import pull_requests as configured_pull_requests
@@ -24,6 +25,16 @@ from backend.wiring.local import local_platform
 from backend.wiring.wandb import wandb_server
 
 SERVING_ENVIRONMENT: Final = ROOT / ".venv-serving"
+
+
+def lacking(settings: Settings) -> DigitsError | None:
+    """Which setting the platform that they name cannot do without; None when all are there. Asks and loads nothing."""
+    if settings.platform == "sagemaker":
+        try:
+            Account.from_environ(child_environment(settings))
+        except InvalidInputError as error:
+            return error
+    return None
 
 
 def connect(settings: Settings, *, watched: bool = False) -> Backend:
@@ -57,7 +68,7 @@ def connect(settings: Settings, *, watched: bool = False) -> Backend:
         training=platform.training,
         tuning=platform.tuning,
         serving=platform.serving,
-        load=TritonLoad(),
+        load=platform.load,
         candidates=LocalCandidates(environment=environment),
         evaluator=LocalEvaluator(environment=environment),
         environment=environment,
@@ -76,6 +87,7 @@ def connect(settings: Settings, *, watched: bool = False) -> Backend:
         sites=platform.sites,
         archives=platform.archives,
         pull_requests=configured_pull_requests(settings),
+        refusal=platform.refusal,
     )
 
 

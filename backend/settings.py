@@ -170,7 +170,9 @@ class Settings(BaseSettings):
         default="", alias="DIGITS_KMS_KEY", description="KMS key of volumes and outputs of jobs on sagemaker."
     )
     aws_tags: str = Field(
-        default="", alias="DIGITS_AWS_TAGS", description="Tags of everything made on AWS: name=value,name=value."
+        default="",
+        alias="DIGITS_AWS_TAGS",
+        description="Tags of the jobs, endpoints, models and versions made on sagemaker: name=value,name=value.",
     )
     prices: Path | None = Field(
         default=None,

@@ -7,11 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from app import theme
+from app import platforms, theme
 from app.components.command_line import command_line
 from app.components.error_panel import error_panel
 from app.components.status_badge import check_status, status_badge
-from app.context import backend
+from app.context import backend, missing, platform, refusal
 from app.errors import shown
 from app.state import Key
 from app.views.operation_answer import operation_answer
@@ -58,10 +58,20 @@ def live(operation: str, done_when_drawn: bool) -> None:
 
 with theme.header("Connections", "Everything the dashboard depends on, and the command that mends it"):
     st.button("Examine again", key="doctor_again", icon=":material/stethoscope:", on_click=examine)
+with shown("Look at the platforms"):
+    unusable = refusal(platform())
+    if unusable is not None:
+        platforms.refused(unusable)
 with shown("Examine the connections"):
+    if missing(platform()) is not None:
+        st.stop()  # nobody can examine what nobody can reach
     if Key.DOCTOR not in st.session_state:
         examine()
     operation = st.session_state[Key.DOCTOR]
     done = not backend().operations.is_running(operation)
     st.fragment(live, run_every=None if done else REFRESH)(operation, done)
     command_line("python -m backend doctor")
+    for name, why in platforms.to_set_up():
+        with theme.card(f"to_set_up_{name}", f"{platforms.PLACES[name]} is not set up"):
+            st.text(why.message)
+            st.text(why.hint)

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import streamlit as st
 from streamlit.column_config import NumberColumn
 
 from app import navigation, queries, theme
 from app.components.empty_state import empty_state_link
-from app.components.relative_time import duration, relative
 from app.components.status_badge import status_cell, status_column
 from app.context import backend
 from app.errors import shown
+from app.state import Key
 from app.views.declared_card import declared_card
 from app.views.deployment import deployment_view
 from app.views.drift_banner import drift_banners
 from app.views.gate_card import gate_card
-from app.views.promotion_plan import plan_card, served_name
+from app.views.promotion_plan import plan_card
 from app.views.stage_card import TITLES, stage_card
-from app.views.stage_history import history_tools
+from app.views.stage_history import history_table, history_tools
 from app.views.version_detail import decision_card, version_detail
-from backend.domain.promotion import Deployment, Outcome
+from backend.domain.promotion import Outcome
 from backend.domain.registry import ModelVersion
 from backend.domain.serving import Stage
 
@@ -62,6 +61,7 @@ def chosen_stage() -> Stage:
 
 
 def registry_table(versions: Sequence[ModelVersion]) -> None:
+    """The newest versions; a click on one chooses it in the select box, which then has its own way again."""
     rows = [
         {
             "Version": version.version,
@@ -70,46 +70,25 @@ def registry_table(versions: Sequence[ModelVersion]) -> None:
         }
         for version in versions[:100]
     ]
-    st.dataframe(
-        rows,
-        hide_index=True,
-        key="promote_registry",
-        height="content" if len(rows) < 4 else 170,
-        column_config={
-            "Version": NumberColumn(format="v%d", width=65),
-            "Accuracy": NumberColumn(format="%.2f %%", width=85),
-            "Approval": status_column("Approval"),
-        },
-    )
-
-
-def history_table(history: Sequence[Deployment]) -> None:
-    now = datetime.now(UTC)
-    rows = [
-        {
-            "Deployment": deployment.id,
-            "Outcome": status_cell(deployment.outcome),
-            "Kind": deployment.kind.value,
-            "Change": f"{served_name(deployment.previous)} → v{deployment.version}",
-            "By": deployment.requested_by,
-            "Started": relative(deployment.started_at, now),
-            "Took": duration(deployment.ended_at - deployment.started_at) if deployment.ended_at else "",
-            "Error": deployment.error,
-        }
-        for deployment in history[:50]
-    ]
     selection = st.dataframe(
         rows,
         hide_index=True,
-        key="promote_history",
+        key="promote_registry",
         on_select="rerun",
-        selection_mode="single-row",
-        column_config={"Outcome": status_column("Outcome")},
+        selection_mode="single-cell",
+        height="content" if len(rows) < 4 else 170,
+        alt="Versions, newest first",
+        column_config={
+            "Version": NumberColumn(format="v%d", width=62),
+            "Accuracy": NumberColumn(format="%.2f %%", width=78),
+            "Approval": status_column("Approval", width=168),
+        },
     )
-    chosen = selection["selection"]["rows"]
-    if chosen and st.query_params.get("deployment") != rows[chosen[0]]["Deployment"]:
-        st.query_params["deployment"] = str(rows[chosen[0]]["Deployment"])
-        st.rerun()
+    clicked = [versions[row].version for row, _ in selection["selection"]["cells"] if row < len(rows)]
+    if clicked != st.session_state.get(Key.CLICKED_VERSION, []):
+        st.session_state[Key.CLICKED_VERSION] = clicked
+        if clicked:
+            st.session_state["promote_version"] = clicked[0]
 
 
 def interrupted() -> str:
@@ -143,7 +122,7 @@ with shown("Show the versions"):
         )
     else:
         # Lanes, left to right: what there is, what is tried, what everybody gets.
-        lane, lanes = st.columns([5, 8], gap="medium")
+        lane, lanes = st.columns([6, 8], gap="small")
         with lane, theme.card("registry", "Registry", stretch=True):
             registry_table(versions)
         with lanes:
@@ -157,16 +136,18 @@ with shown("Show the versions"):
             stage = chosen_stage()
         plan = backend().promotion.plan(stage, version.version)
         left, right = st.columns([3, 2], gap="medium")
-        with left:
+        gates = None  # without them nothing is promoted; the version can be looked at, and decided about
+        with left, shown("Ask the gates"):
             gates = queries.gates(stage, version.version)
             gate_card(plan, gates)
+        with left:
             version_detail(version)
         with right:
-            plan_card(plan, gates)
+            if gates is not None:
+                plan_card(plan, gates)
             decision_card(version)
             declared_card(version)
         history = queries.deployments(stage)
         if history:
             with theme.card("history", f"History of {stage.value}"):
-                history_tools(stage, history)
-                history_table(history)
+                history_table(history_tools(stage, history))

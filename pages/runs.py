@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import navigation, run_queries, theme
 from app.components.empty_state import empty_state_link
+from app.components.plain_text import escaped
 from app.components.status_badge import status_badge
 from app.errors import shown
 from app.state import Key
@@ -89,7 +90,7 @@ def one_run(key: str) -> None:
             label="Look at the jobs",
         )
         return
-    with theme.header(run.name, f"Run of {run.project}" + (f", {run.group}" if run.group else "")):
+    with theme.header(escaped(run.name), escaped(f"Run of {run.project}" + (f", {run.group}" if run.group else ""))):
         status_badge(run.state)
         status_badge("Synced" if run.synced else "NotSynced")
         watch()

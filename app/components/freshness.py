@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from backend.domain.freshness import Freshness
@@ -15,6 +17,15 @@ def freshness_line(freshness: Freshness) -> None:
         with st.container(horizontal=True, wrap=False, gap="small", key="stale"):
             st.markdown(":orange[:material/history:]", width="content")
             st.text(f"{since}: {freshness.trouble}", width="stretch")
+
+
+def cost_words(billings: Sequence[Billing]) -> str:
+    """What they cost together; empty for none, "price unknown" when the price of one is."""
+    costs = [billing.cost for billing in billings]
+    known = [cost for cost in costs if cost is not None]
+    if len(known) < len(costs):
+        return "price unknown"
+    return f"{sum(known):.4f} {billings[0].currency}" if known else ""
 
 
 def billed_words(billing: Billing) -> str:

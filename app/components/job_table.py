@@ -52,6 +52,7 @@ def best_value(job: TrainingJob | TuningJob) -> float | None:
 def job_table(
     jobs: Sequence[TrainingJob | TuningJob],
     curves: Mapping[str, Sequence[float]],
+    costs: Mapping[str, str],
     *,
     key: str,
     shown_key: str,
@@ -59,9 +60,9 @@ def job_table(
 ) -> Picked:
     """Show the jobs in their order; clicking a row opens it, ticking its box only selects it.
 
-    `curves` gives the objective's values of a job, oldest first. `shown_key` is where the session remembers the rows'
-    names: a selection comes back as row numbers of the table that the browser had, and must follow its jobs when the
-    rows move.
+    `curves` gives the objective's values of a job, oldest first, `costs` what it cost, where somebody counts it.
+    `shown_key` is where the session remembers the rows' names: a selection comes back as row numbers of the table that
+    the browser had, and must follow its jobs when the rows move.
     """
     names = [job.name for job in jobs]
     before: list[str] = st.session_state.get(shown_key, names)
@@ -69,7 +70,7 @@ def job_table(
         _move_selection(key, before, names)
     st.session_state[shown_key] = names
     selection = st.dataframe(
-        [_row(job, curves.get(job.name, ()), now) for job in jobs],
+        [_row(job, curves.get(job.name, ()), costs.get(job.name, ""), now) for job in jobs],
         key=key,
         hide_index=True,
         on_select="rerun",
@@ -77,7 +78,7 @@ def job_table(
         height="content" if len(jobs) <= _SHOWN_AT_ONCE else _HEIGHT,
         placeholder="",
         alt="Jobs",
-        column_order=_columns(jobs),
+        column_order=_columns(jobs, any(costs.values())),
         column_config={
             "Job": TextColumn(width=200, pinned=True),
             "Kind": MultiselectColumn(
@@ -95,6 +96,7 @@ def job_table(
             "Best value": NumberColumn(width=80, format="%.4f", help="Of a tuning job its best trial's."),
             "Metric": TextColumn(width=100),
             "Duration": TextColumn(width=92),
+            "Cost": TextColumn(width=100, help="What was billed, at the price on demand; of a tuning job its trials'."),
             "Launched": TextColumn(width=90),
             "By": TextColumn(width=70),
             "Reason": TextColumn(width="medium"),
@@ -106,11 +108,12 @@ def job_table(
     return Picked(opened=opened, ticked=tuple(names[row] for row in rows if row < len(names)))
 
 
-def _columns(jobs: Sequence[TrainingJob | TuningJob]) -> list[str]:
-    """The metric is named where not all jobs have the same; otherwise it would only take room."""
-    usual = all(_metric(job) == OBJECTIVE for job in jobs)
-    names = ["Job", "Kind", "Status", "Progress", "Objective", "Best value", "Metric"]
-    return [*(name for name in names if name != "Metric" or not usual), "Duration", "Launched", "By", "Reason"]
+def _columns(jobs: Sequence[TrainingJob | TuningJob], costly: bool) -> list[str]:
+    """The metric is named where not all jobs have the same, the cost where any has one: they would only take room."""
+    unusual = any(_metric(job) != OBJECTIVE for job in jobs)
+    metric, cost = ["Metric"] * unusual, ["Cost"] * costly
+    shown = ["Job", "Kind", "Status", "Progress", "Objective", "Best value"]
+    return [*shown, *metric, "Duration", *cost, "Launched", "By", "Reason"]
 
 
 def _metric(job: TrainingJob | TuningJob) -> str:
@@ -135,7 +138,7 @@ def _move_selection(key: str, before: Sequence[str], names: Sequence[str]) -> No
     }
 
 
-def _row(job: TrainingJob | TuningJob, curve: Sequence[float], now: datetime) -> dict[str, Any]:
+def _row(job: TrainingJob | TuningJob, curve: Sequence[float], cost: str, now: datetime) -> dict[str, Any]:
     length = job.duration(now)
     return {
         "Job": job.name,
@@ -146,6 +149,7 @@ def _row(job: TrainingJob | TuningJob, curve: Sequence[float], now: datetime) ->
         "Best value": best_value(job),
         "Metric": _metric(job),
         "Duration": duration(length) if length else "",
+        "Cost": cost,
         "Launched": relative(job.created_at, now),
         "By": job.request.requested_by,
         "Reason": job.failure_reason.split("\n")[0],

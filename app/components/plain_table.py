@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Final
 
 import streamlit as st
 
-_SPECIAL: Final = re.compile(r"([!-/:-@\[-`{-~])")
-"""All of ASCII's punctuation: any of it may be escaped by a backslash (CommonMark 0.31, section 2.4)."""
+from app.components.plain_text import escaped
 
 
 def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, key: str, alt: str) -> None:
@@ -28,8 +25,3 @@ def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, key: s
             hide_header=not columns,
             alt=alt,
         )
-
-
-def escaped(text: str) -> str:
-    """The text as Markdown that reads as the text itself, on one line. A web address in it can be followed."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

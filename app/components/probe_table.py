@@ -9,8 +9,7 @@ from backend.domain.probing import ProbeStream, Span
 
 
 def probe_table(probe: ProbeStream, *, key: str) -> None:
-    versions = " → ".join(f"v{version}" for version in probe.versions) or "nobody"
-    asked = f"{probe.requests:,} known digits at {probe.per_second:.0f} a second, answered by {versions}"
+    asked = f"{probe.requests:,} known digits at {probe.per_second:.0f} a second, answered by {probe.answered_by}"
     with st.container(key=f"probe_{key}", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if probe.failed:

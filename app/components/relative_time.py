@@ -7,13 +7,15 @@ from typing import Final
 
 import streamlit as st
 
+from app.components.plain_text import badge_text
+
 _UNITS: Final = ((86_400, "day"), (3_600, "h"), (60, "min"))
 
 
 def relative_time(at: datetime, *, now: datetime | None = None, before: str = "") -> None:
     """Show `at` as in "26 min ago", after the word `before`; hovering or focusing shows the exact time."""
     told = relative(at, now or datetime.now(UTC))
-    st.badge(f"{before} {told}".strip(), icon=":material/schedule:", color="gray", help=exact_utc(at))
+    st.badge(f"{badge_text(before)} {told}".strip(), icon=":material/schedule:", color="gray", help=exact_utc(at))
 
 
 def relative(at: datetime, now: datetime) -> str:

@@ -17,6 +17,7 @@ from streamlit.column_config import (
     TextColumn,
 )
 
+from app.components.plain_text import escaped
 from app.components.relative_time import duration
 from app.components.status_badge import status_cell, status_column
 from app.theme import series_colours
@@ -57,8 +58,9 @@ def run_table(
     _tick(key, ticked)
     headings = _headings(columns)
     colours = series_colours()
+    numeric = [_is_numeric([row.cells[number] for row in rows]) for number in range(len(columns))]
     selection = st.dataframe(
-        [_cells(row, columns, headings, len(colours)) for row in rows],
+        [_cells(row, headings, numeric, len(colours)) for row in rows],
         key=key,
         hide_index=True,
         on_select="rerun",
@@ -81,9 +83,12 @@ def run_table(
             ),
             _NAME: TextColumn(width=220, pinned=True),
             _STATE: status_column(_STATE, width=106),
-            _COURSE: LineChartColumn(course_of, width=110, help=f"{course_of} over the run."),
+            _COURSE: LineChartColumn(course_of, width=110, help=f"{escaped(course_of)} over the run."),
             _SYNCED: status_column(_SYNCED, width=112),
-            **{heading: _column(column, rows, number) for number, (column, heading) in enumerate(headings.items())},
+            **{
+                heading: _column(column, numbers)
+                for (column, heading), numbers in zip(headings.items(), numeric, strict=True)
+            },
         },
     )["selection"]
     cells: list[tuple[int, str]] = selection["cells"]
@@ -114,24 +119,34 @@ def _headings(columns: Sequence[Column]) -> dict[Column, str]:
     }
 
 
-def _cells(row: RunRow, columns: Sequence[Column], headings: Mapping[Column, str], colours: int) -> dict[str, Any]:
+def _cells(row: RunRow, headings: Mapping[Column, str], numeric: Sequence[bool], colours: int) -> dict[str, Any]:
     return {
         _DRAWN: [] if row.colour is None else [str(row.colour % colours)],
         _NAME: row.run.name,
         _STATE: status_cell(row.run.state),
         _COURSE: list(row.curve),
-        **{headings[column]: _cell(column, value) for column, value in zip(columns, row.cells, strict=True)},
+        **{
+            heading: _cell(column, value, numbers)
+            for (column, heading), value, numbers in zip(headings.items(), row.cells, numeric, strict=True)
+        },
         _SYNCED: status_cell("Synced" if row.run.synced else "NotSynced"),
     }
 
 
-def _cell(column: Column, value: Value) -> Any:
+def _cell(column: Column, value: Value, numbers: bool) -> Any:
+    """Where some runs have a number and others a text, all are texts: a column of a table has one type."""
     if column.kind == "field" and column.name == "duration":
         return duration(timedelta(seconds=float(value))) if isinstance(value, int | float) else ""
-    return list(value) if isinstance(value, tuple) else value
+    if column.kind == "field" or numbers or value is None:
+        return list(value) if isinstance(value, tuple) else value
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
-def _column(column: Column, rows: Sequence[RunRow], number: int) -> Any:
+def _is_numeric(values: Sequence[Value]) -> bool:
+    return all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values)
+
+
+def _column(column: Column, numbers: bool) -> Any:
     """By what is in it: configuration may hold numbers, words, or both."""
     if column.kind == "field":
         match column.name:
@@ -144,7 +159,6 @@ def _column(column: Column, rows: Sequence[RunRow], number: int) -> Any:
                 return NumberColumn(width=80, format="localized")
             case _:
                 return TextColumn(width=110)
-    values = [row.cells[number] for row in rows]
-    if all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values):
+    if numbers:
         return NumberColumn(width=130 if column.kind == "metric" else 105, format="%.5g")
     return TextColumn(width=120)

@@ -12,6 +12,7 @@ from streamlit.column_config import TextColumn
 
 from app import navigation, theme
 from app.components.plain_table import plain_table
+from app.components.plain_text import escaped
 from app.components.relative_time import exact_utc, relative
 from app.components.status_badge import LOOKS, event_status, status_badge, status_cell, status_column
 from backend.domain.audit import AuditEvent, changes
@@ -52,7 +53,7 @@ def event_card(event: AuditEvent) -> None:
     """Everything about one event, and where it leads."""
     with theme.card("event"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.subheader(f"{event.action.capitalize()} {event.subject}", anchor=False, width="content")
+            st.subheader(escaped(f"{event.action.capitalize()} {event.subject}"), anchor=False, width="content")
             if event_status(event.outcome) in LOOKS:
                 status_badge(event_status(event.outcome))
         st.text(f"{event.actor}, {exact_utc(event.at)}")

@@ -15,7 +15,7 @@ from app.components.error_panel import error_panel
 from app.components.gate_rows import gate_rows, gate_title, gates_in_words
 from app.components.notice import notice
 from app.components.probe_table import probe_table
-from app.components.relative_time import relative
+from app.components.relative_time import duration, relative
 from app.components.step_list import step_list
 from app.context import backend
 from app.errors import shown
@@ -143,7 +143,7 @@ def start_deployment(
     if kind is DeploymentKind.ROLLBACK:
         verb = ["rollback", "--stage", stage]
     if override:
-        verb += ["--override", override]
+        verb += [f"--override={override}"]  # as one word: a reason may begin with a dash
     expected = plan.serving.sha256 if plan.serving else NOTHING
     backend().operations.start(deployment_id, [*verb, "--expected", expected, "--deployment", deployment_id])
     st.query_params["deployment"] = deployment_id
@@ -212,7 +212,9 @@ def _ending(deployment: Deployment) -> None:
         st.caption("The version that served before answers until the switch. You may leave this page.")
     elif deployment.outcome.is_good:
         unchanged = " It did before: nothing was changed." if deployment.outcome is Outcome.UNCHANGED else ""
-        st.success(f"Version {deployment.version} serves on {stage}.{unchanged}", icon=":material/task_alt:")
+        restored = deployment.restored_in
+        again = f" It answered again {duration(restored)} after this began." if restored is not None else ""
+        st.success(f"Version {deployment.version} serves on {stage}.{unchanged}{again}", icon=":material/task_alt:")
         st.page_link(navigation.DRAW.file, label="Draw a digit", icon=navigation.DRAW.icon)
     else:
         previous = deployment.previous

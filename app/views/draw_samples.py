@@ -12,6 +12,7 @@ from app.components.digit_picker import Choice, digit_picker
 from app.components.probability_bars import percent
 from app.context import backend
 from app.errors import shown
+from app.reads import shared
 from app.state import Key
 from app.views.draw_kept import PARAMETER, leave_kept_picture
 from backend.domain.samples import Difficulty, Samples
@@ -63,7 +64,7 @@ def _known() -> tuple[object, ...]:
 
 
 # A resource, because nobody changes it: a copy of 10,000 images at every rerun would cost more than reading them.
-@st.cache_resource(ttl=3600, max_entries=4, show_spinner="Looking at the test set")
+@shared(ttl=3600, max_entries=4, show_spinner="Looking at the test set")
 def _samples(stamp: tuple[object, ...]) -> Samples:
     """`stamp` is all that they depend on: with another they are others."""
     return backend().sampling.samples()

@@ -17,8 +17,7 @@ from app.errors import shown
 from app.identity import click_key, refusal
 from app.views.load_results import load_results
 from app.views.operation_answer import operation_answer
-from backend.domain.capabilities import Feature
-from backend.domain.loadtest import MAX_CONCURRENCY, MAX_SECONDS
+from backend.domain.loadtest import MAX_SECONDS
 from backend.domain.serving import Endpoint, EndpointStatus, Stage
 from backend.errors import PlatformError
 from backend.services.endpoints import LOADING_ROLE
@@ -30,14 +29,16 @@ _PARAMETER = "loadtest"
 def load_card(endpoint: Endpoint) -> None:
     stage = endpoint.stage
     with theme.card("loadtest", "Load test"):
-        if lacking := backend().serving.unsupported.get(Feature.LOAD_TEST):
-            st.caption(lacking)
-            return
+        reach = backend().endpoints.reach
         st.caption(
             "Each connection sends its next request when the last one was answered."
             + (" Whoever else asks production meanwhile waits behind them." if stage is Stage.PROD else "")
         )
-        concurrency = st.slider("Connections", 1, MAX_CONCURRENCY, 8, key="loadtest_concurrency")
+        if reach.remark:
+            st.caption(reach.remark)
+        concurrency = st.slider(
+            "Connections", 1, reach.connections, min(8, reach.connections), key="loadtest_concurrency"
+        )
         seconds = st.slider("Seconds", 1, MAX_SECONDS, 10, key="loadtest_seconds")
         followed = _followed(stage)
         running = bool(followed) and backend().operations.is_running(followed)

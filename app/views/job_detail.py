@@ -11,7 +11,7 @@ import streamlit as st
 from app import navigation, queries, theme
 from app.components.command_line import command_line
 from app.components.error_panel import error_panel
-from app.components.freshness import billed_words
+from app.components.freshness import billed_words, cost_words
 from app.components.metric_chart import metric_chart
 from app.components.notice import notice
 from app.components.relative_time import duration, relative_time
@@ -46,7 +46,7 @@ def job_detail(job: TrainingJob) -> None:
     left, right = st.columns(2, gap="medium")
     with left, theme.card("configuration", "Configuration", stretch=True):
         rows = [{"Hyperparameter": name, "Value": str(value)} for name, value in job.request.hyperparameters.items()]
-        st.dataframe(rows, hide_index=True, key="job_configuration", height=300)
+        st.dataframe(rows, hide_index=True, key="job_configuration", height=300, alt="Configuration")
     with right, theme.card("artifacts", "Artifacts", stretch=True):
         _artifacts(job)
 
@@ -89,13 +89,7 @@ def _numbers(job: TrainingJob) -> None:
         loss = job.metrics.get("train_loss")
         st.metric("Training loss", "-" if loss is None else f"{loss:.4f}", width="content")
         if job.billing is not None:
-            cost = job.billing.cost
-            st.metric(
-                "Cost",
-                "price unknown" if cost is None else f"{cost:.4f} {job.billing.currency}",
-                width="content",
-                help=billed_words(job.billing),
-            )
+            st.metric("Cost", cost_words([job.billing]), width="content", help=billed_words(job.billing))
 
 
 def _progress_text(job: TrainingJob) -> str:

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import navigation, queries, theme
+from app.components.command_line import command_line
 from app.components.empty_state import empty_state, empty_state_link
 from app.components.freshness import freshness_line
 from app.components.job_table import OBJECTIVE, TRAINING, TRIAL, TUNING, Picked, best_value, job_table, kind_of
@@ -18,6 +19,7 @@ from app.components.status_badge import look_of
 from app.context import backend
 from app.errors import shown
 from app.identity import refusal
+from app.job_costs import costs
 from app.queries import Job
 from app.state import Key
 from app.tuning_figures import best_so_far
@@ -74,6 +76,11 @@ def curve(job: Job) -> list[float]:
     return [value for _, value in queries.curve(job.name, OBJECTIVE, ended=job.status.is_terminal)]
 
 
+def _commands(picked: Picked) -> str:
+    stops = [f"python -m backend jobs stop {name}" for name in picked.ticked]
+    return "\n".join(stops or ["python -m backend jobs list"])
+
+
 @st.fragment(run_every=REFRESH)
 def live_table() -> None:
     with shown("List the jobs"):
@@ -95,9 +102,12 @@ def live_table() -> None:
             page = _page(len(found), right)
             rows = found[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
             curves = {job.name: curve(job) for job in rows}
-            picked = job_table(rows, curves, key="jobs_table", shown_key=Key.SHOWN_JOBS, now=datetime.now(UTC))
+            picked = job_table(
+                rows, curves, costs(rows), key="jobs_table", shown_key=Key.SHOWN_JOBS, now=datetime.now(UTC)
+            )
             with left:
                 _tools(picked, {job.name: job for job in rows}, len(found), len(jobs))
+            command_line(_commands(picked))
         if picked.opened:
             _open(picked.opened)
 
@@ -169,7 +179,7 @@ def _page(found: int, place: DeltaGenerator) -> int:
     if st.session_state.get("jobs_page", 1) > pages:
         st.session_state["jobs_page"] = 1
     with place:
-        return int(st.pagination(pages, key="jobs_page"))
+        return int(st.pagination(pages, key="jobs_page", bind="query-params"))
 
 
 def _tools(picked: Picked, by_name: Mapping[str, Job], found: int, of: int) -> None:

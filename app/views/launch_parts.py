@@ -7,19 +7,28 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import queries
+from app.components.notice import notice
 from app.context import backend
+from app.estimates import Estimate, cost_estimate
 from app.queries import Job
 from backend.domain.capabilities import Feature
 from backend.domain.example_sets import NOW
+from backend.domain.jobs import Compute
 from backend.domain.training import PRESETS, Value, hyperparameter, resolve
 from backend.domain.tuning import TuningJob
 from backend.services.labelled_drawings import SET
 
 
 def clone_source() -> Job | None:
-    """The job that `?clone=` names: the form begins with its configuration."""
+    """The job that `?clone=` names: the form begins with its configuration. One that is not here is told."""
     name = st.query_params.get("clone", "")
-    return next((job for job in [*queries.tuning_jobs(), *queries.jobs()] if job.name == name), None) if name else None
+    if not name:
+        return None
+    found = next((job for job in [*queries.tuning_jobs(), *queries.jobs()] if job.name == name), None)
+    if found is None:
+        text = f"The address names job '{name[:80]}', which is not here: the form begins with the preset's own values."
+        notice(text, key="clone_missing", kind="warning")
+    return found
 
 
 def preset_control(source: Job | None) -> str:
@@ -92,6 +101,22 @@ def configuration_table(rows: Sequence[tuple[str, Value, str]]) -> None:
         key="launch_configuration",
         alt="Exact configuration",
     )
+
+
+def slots_for(parallel: int) -> int:
+    """How many of `parallel` trials run at once: as many as there are slots, where jobs wait for one."""
+    if Feature.QUEUE in backend().tuning.unsupported:
+        return parallel
+    return min(parallel, backend().settings.max_parallel_jobs)
+
+
+def time_and_cost(estimate: Estimate, compute: Compute, instances: int = 1) -> None:
+    """How long it takes, what it costs, and what of the account's limits is in its way."""
+    outlook = backend().training.outlook(compute, instances)
+    st.markdown(f":gray[:material/timer:] {estimate.words}")
+    st.markdown(f":gray[:material/payments:] {cost_estimate(estimate, outlook, spot=compute.spot)}".replace("$", "\\$"))
+    if outlook.shortage:
+        notice(outlook.shortage, key="shortage", kind="warning")
 
 
 def queue(begins: str, waits: str) -> str:

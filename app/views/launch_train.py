@@ -24,6 +24,7 @@ from app.views.launch_parts import (
     preset_control,
     queue,
     start_values,
+    time_and_cost,
 )
 from backend.domain.identity import Role
 from backend.domain.jobs import Compute
@@ -42,7 +43,7 @@ def train_form(source: Job | None) -> None:
         name = st.text_input(
             "Name", key="launch_name", max_chars=63, placeholder="made from the preset and the time", help="Optional."
         ).strip()
-        compute = compute_fields()
+        compute = compute_fields(source)
     with summary, theme.card("summary", "Exact configuration"):
         _summary(preset, values, base, name, compute)
 
@@ -51,7 +52,7 @@ def _summary(preset: str, values: dict[str, Value], base: Mapping[str, Value], n
     changed = [key for key in values if values[key] != base[key]]
     ordered = [*changed, *(key for key in values if key not in changed)]
     configuration_table([(key, values[key], f"was {base[key]}" if key in changed else "") for key in ordered])
-    st.markdown(f":gray[:material/timer:] {training_estimate(queries.jobs(), values)}")
+    time_and_cost(training_estimate(queries.jobs(), values, compute.instance_type), compute)
     st.markdown(f":gray[:material/stacks:] {queue('Begins', 'Waits')}")
     reason = refusal(Role.OPERATOR, "launch a training job")
     if reason:

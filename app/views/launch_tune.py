@@ -69,7 +69,7 @@ def tune_form(source: Job | None) -> None:
             of_space = st.empty()  # what is wrong with it, or what was chosen automatically
         with theme.card("search", "Search"):
             plan = search_settings(origin)
-            compute = compute_fields()
+            compute = compute_fields(source)
         with theme.card("shared", "What every trial has in common"):
             values = _shared(values, scope, space, autotune)
             of_values = st.empty()

@@ -12,8 +12,7 @@ from app.errors import shown
 from app.estimates import trials_of, tuning_estimate
 from app.identity import actor, click_key, refusal
 from app.tuning_figures import range_words
-from app.views.launch_parts import configuration_table, queue
-from backend.domain.capabilities import Feature
+from app.views.launch_parts import configuration_table, queue, slots_for, time_and_cost
 from backend.domain.identity import Role
 from backend.domain.search_space import combinations
 from backend.domain.training import resolve
@@ -27,13 +26,13 @@ def tune_summary(plan: TuningPlan, request: TuningRequest | None, problem: str) 
         st.caption("Shown when the form can be read.")
     else:
         _exact(request)
-        slots = backend().settings.max_parallel_jobs
         st.markdown(f":gray[:material/grid_view:] {_size(request)}")
-        st.markdown(f":gray[:material/timer:] {tuning_estimate(queries.jobs(), request, slots)}")
+        at_once = slots_for(request.max_parallel)
+        time_and_cost(tuning_estimate(queries.jobs(), request, at_once), request.compute, at_once)
         st.markdown(f":gray[:material/stacks:] {queue('The first trial begins', 'The first trial waits')}")
-        if request.max_parallel > slots and Feature.QUEUE not in backend().tuning.unsupported:
+        if at_once < request.max_parallel:
             st.markdown(
-                f":orange[:material/warning:] This machine runs {slots} {'job' if slots == 1 else 'jobs'} at once "
+                f":orange[:material/warning:] This machine runs {at_once} {'job' if at_once == 1 else 'jobs'} at once "
                 f"(DIGITS_MAX_PARALLEL_JOBS): of {request.max_parallel} parallel trials the others wait."
             )
     reason = refusal(Role.OPERATOR, "launch a tuning job")

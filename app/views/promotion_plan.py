@@ -14,12 +14,13 @@ from app.components.gate_rows import gate_rows, gate_title, what_to_do
 from app.components.relative_time import duration
 from app.context import backend
 from app.errors import shown
+from app.estimates import PRICE_UNKNOWN
 from app.identity import refusal
 from app.views.deployment import start_deployment
+from app.views.plan_difference import plan_difference
 from app.views.stage_card import TITLES
 from backend.domain.gates import SHORTEST_REASON, GateName, GateResult, blocking
 from backend.domain.promotion import STEPS, DeploymentKind, DeploymentPlan, Outcome
-from backend.domain.registry import ModelVersion
 from backend.domain.serving import EndpointStatus, ServedModel, Stage
 from backend.errors import RefusedError
 from backend.services.promotion import NOTHING, OVERRIDING_ROLE
@@ -30,7 +31,7 @@ _ROLLBACK_ICON = ":material/undo:"
 def plan_card(plan: DeploymentPlan, gates: Sequence[GateResult]) -> None:
     stage, version = plan.stage, f"v{plan.version.version}"
     with theme.card("plan", f"{TITLES[stage]}: {served_name(plan.serving)} → {version}"):
-        _difference(plan)
+        plan_difference(plan, key="difference")
         _what_it_takes(plan)
         standing = blocking(gates)
         reason = blocked(plan) or _standing_in_the_way(plan, standing)
@@ -79,7 +80,7 @@ def _ask(plan: DeploymentPlan, gates: Sequence[GateResult]) -> None:
             *([f"Not passed: {names}. Your name and your reason are kept with the deployment."] if standing else []),
             "No request fails while it changes; rolling back is one click.",
         ],
-        details=lambda: _gates_in_dialog(gates, standing),
+        details=lambda: _in_dialog(plan, gates, standing),
         apply=lambda: start_deployment(plan),
         explain=(lambda reason: start_deployment(plan, override=reason)) if standing else None,
         shortest=SHORTEST_REASON,
@@ -87,8 +88,9 @@ def _ask(plan: DeploymentPlan, gates: Sequence[GateResult]) -> None:
     )
 
 
-def _gates_in_dialog(gates: Sequence[GateResult], standing: Sequence[GateResult]) -> None:
-    """Those that stand in the way; the others in a fold."""
+def _in_dialog(plan: DeploymentPlan, gates: Sequence[GateResult], standing: Sequence[GateResult]) -> None:
+    """What changes; the gates that stand in the way; the others in a fold."""
+    plan_difference(plan, key="difference_asked")
     if standing:
         gate_rows(standing, key="standing")
         what_to_do(standing, key="standing")
@@ -98,58 +100,28 @@ def _gates_in_dialog(gates: Sequence[GateResult], standing: Sequence[GateResult]
             gate_rows(others, key="others")
 
 
-def _difference(plan: DeploymentPlan) -> None:
-    """The numbers of what serves and of what would, side by side."""
-    now, then = plan.incumbent, plan.version
-    if plan.serving is None or plan.changes_nothing:
-        return
-    if now is None:
-        st.caption(f"The registry does not know what {plan.stage.value} serves: there is nothing to compare with.")
-        return
-    mine, theirs = _numbers(then), _numbers(now)
-    st.dataframe(
-        [{"": name, f"v{now.version}": theirs.get(name, "–"), f"v{then.version}": mine[name]} for name in mine],
-        hide_index=True,
-        key="plan_difference",
-        height="content",
-    )
-    if now.evaluation and then.evaluation and now.evaluation.test_sha256 != then.evaluation.test_sha256:
-        st.caption("The two were evaluated on different test sets: their accuracies cannot be compared.")
-
-
-def _numbers(version: ModelVersion) -> dict[str, str]:
-    evaluation = version.evaluation
-    drawings = evaluation.freehand if evaluation else None
-    speed = evaluation.performance if evaluation else None
-    return {
-        "Accuracy": f"{evaluation.accuracy:.2%}" if evaluation else "–",
-        "Worst digit": f"{min(evaluation.per_class_recall):.1%}" if evaluation else "–",
-        "Drawings": f"{drawings.accuracy:.2%}" if drawings else "–",
-        "Latency of one image": f"{speed.latency_p50_ms:.3g} ms" if speed else "–",
-        "Precision": speed.precision if speed else "–",
-        "Archive": f"{version.size_bytes / 1024:,.0f} KiB",
-    }
-
-
 def _what_it_takes(plan: DeploymentPlan) -> None:
     """Steps, time, cost, and the way back."""
-    done = sum(deployment.outcome is Outcome.SUCCEEDED for deployment in queries.deployments(plan.stage))
-    if plan.usually is None:
-        takes = "some seconds: a Triton is started for the first one"
-    else:
-        of = f"the median of {done} deployments" if done > 1 else "as the one deployment"
-        takes = f"about {duration(plan.usually)}, {of} to {plan.stage.value}"
     cost = f"Costs ${plan.hourly_cost:.2f} an hour" if plan.hourly_cost else "Costs nothing: it runs on this machine"
     if plan.hourly_cost is None:
-        cost = "Price unknown: give a file of prices as DIGITS_PRICES, or the right to ask AWS's Price List"
+        cost = PRICE_UNKNOWN.rstrip(".")
     back = served_name(plan.rollback_to) if plan.rollback_to else "nothing: this is the first"
     lines = [
         f":material/route: {' → '.join(STEPS)}; the old version answers until the switch, and after any failure",
-        f":material/timer: Takes {takes}",
+        f":material/timer: Takes {_usually(plan)}",
         f":material/payments: {cost}",
         f":material/undo: A rollback would go to {back}",
     ]
     st.caption("  \n".join(lines))
+
+
+def _usually(plan: DeploymentPlan) -> str:
+    """How long it takes, by what this stage's own deployments took."""
+    if plan.usually is None:
+        return "some seconds: a Triton is started for the first one"
+    done = sum(deployment.outcome is Outcome.SUCCEEDED for deployment in queries.deployments(plan.stage))
+    of = f"the median of {done} deployments" if done > 1 else "as the one deployment"
+    return f"about {duration(plan.usually)}, {of} to {plan.stage.value}"
 
 
 def under_way(stage: Stage) -> str:
@@ -184,7 +156,7 @@ def _standing_in_the_way(plan: DeploymentPlan, standing: Sequence[GateResult]) -
         if not gate.overridable:
             return f"{name} cannot be promoted: {gate.reason}"
         if gate.name == GateName.APPROVED.value:  # an approver says yes or no beside this, and overrides what is left
-            return f"{name} cannot be promoted: its approval is {gate.observed}. An approver has to decide."
+            return f"{name} cannot be promoted: it is {gate.observed}. An approver has to decide."
     what = "1 gate does" if len(standing) == 1 else f"{len(standing)} gates do"
     why_not = refusal(OVERRIDING_ROLE, "override a gate")
     return f"{what} not pass. {why_not}" if why_not else ""
@@ -219,8 +191,9 @@ def rollback_button(stage: Stage) -> None:
             verb=f"Roll back to {target}",
             consequences=[
                 f"{TITLES[stage]} serves {served_name(plan.serving)} now; {target} served well before.",
-                "No request fails while it changes. No gate is asked.",
+                f"It takes {_usually(plan)}. No request fails while it changes. No gate is asked.",
             ],
+            details=lambda: plan_difference(plan, key="difference_back"),
             apply=lambda: start_deployment(plan, DeploymentKind.ROLLBACK),
             icon=_ROLLBACK_ICON,
         )

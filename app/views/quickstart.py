@@ -14,6 +14,7 @@ from app.components.step_list import step_list
 from app.context import backend
 from app.errors import shown
 from app.identity import actor, refusal
+from app.state import Key
 from backend.domain.identity import Role
 from backend.domain.operations import Operation, OperationStatus
 from backend.domain.serving import Stage
@@ -83,8 +84,28 @@ def _live(status_when_drawn: OperationStatus) -> None:
         step_list(operation.steps, key="quickstart", now=now)
         if operation.status is OperationStatus.IN_PROGRESS:
             elapsed = duration(now - operation.started_at)
-            st.caption(f"{elapsed} so far, about two minutes in all. You may leave this page; it goes on.")
+            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+                st.caption(
+                    f"{elapsed} so far; usually one to two minutes in all. You may leave this page; it goes on.",
+                    width="content",
+                )
+                _stop(operation)
         _made(operation)
+
+
+def _stop(operation: Operation) -> None:
+    """While it trains: what follows takes seconds, and a deployment is never left half done."""
+    training = operation.steps[0].status is StepStatus.IN_PROGRESS
+    job = str(operation.result.get("job", ""))
+    if not (training and job):
+        return
+    reason = refusal(Role.OPERATOR, "stop jobs")
+    if st.button(
+        "Stop", key="quickstart_stop", icon=":material/stop_circle:", disabled=bool(reason), help=reason or None
+    ):
+        # The question is put by the whole page: a dialog opened in here would close at the next look.
+        st.session_state[Key.ASKED_TO_STOP] = [job]
+        st.rerun(scope="app")
 
 
 def _made(operation: Operation) -> None:

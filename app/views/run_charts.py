@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,6 +9,7 @@ import streamlit as st
 
 from app import run_queries
 from app.components.run_charts import Range, parse_range, run_charts, zoomed_to
+from app.patterns import pattern
 from app.run_figures import EPOCH, RELATIVE, STEP, WALL, Drawing
 from app.views.run_columns import metric_names
 from backend.domain.run_columns import differing
@@ -60,7 +60,7 @@ def colours_of(runs: Sequence[Run]) -> dict[str, int]:
 
 def _controls(runs: Sequence[Run], names: Sequence[str]) -> tuple[str, float, str, str, bool, bool, Sequence[str]]:
     with st.container(horizontal=True, vertical_alignment="bottom", key="runs_chart_controls"):
-        pattern = st.text_input(
+        wanted = st.text_input(
             "Metrics",
             key="runs_metrics",
             bind="query-params",
@@ -108,7 +108,7 @@ def _controls(runs: Sequence[Run], names: Sequence[str]) -> tuple[str, float, st
             )
         log_x = st.toggle("Log x", key="runs_logx", bind="query-params", persist_state="page")
         log_y = st.toggle("Log y", key="runs_logy", bind="query-params", persist_state="page")
-    return axis, smoothing, group, band, log_x, log_y, _matching(names, pattern or "")
+    return axis, smoothing, group, band, log_x, log_y, _matching(names, wanted or "")
 
 
 def _usual_axis(runs: Sequence[Run], metric: str, axes: Sequence[str]) -> str:
@@ -118,16 +118,17 @@ def _usual_axis(runs: Sequence[Run], metric: str, axes: Sequence[str]) -> str:
     return next((axis for axis in said if axis in axes), STEP) if agreed else STEP
 
 
-def _matching(names: Sequence[str], pattern: str) -> Sequence[str]:
+def _matching(names: Sequence[str], wanted: str) -> Sequence[str]:
     try:
-        wanted = re.compile(pattern, re.IGNORECASE)
-    except re.error as error:
+        fits = pattern(wanted, ignore_case=True)
+    except ValueError as error:
         with st.container(key="runs_metrics_problem"):
-            st.text(f"This is no regular expression: {error.msg} at character {(error.pos or 0) + 1}.")
+            st.text(f"This is no regular expression: {error}.")
         return names[:MOST_PANELS]
-    found = [name for name in names if wanted.search(name)]
+    found = [name for name in names if fits(name)]
     if not found:
-        st.caption(f"No metric of these runs fits {pattern!r}. They have {', '.join(names[:12])}.")
+        with st.container(key="runs_metrics_problem"):
+            st.text(f"No metric of these runs fits {wanted!r}. They have {', '.join(names[:12])}.")
     if len(found) > MOST_PANELS:
         st.caption(f"{MOST_PANELS} of {len(found)} metrics; name fewer of them to see the others.")
     return found[:MOST_PANELS]

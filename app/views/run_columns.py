@@ -71,7 +71,7 @@ def chosen_columns(runs: Sequence[Run], metric: str) -> list[Column]:
         try:
             found.append(parse_column(word))
         except InvalidInputError as error:
-            st.caption(f"{error.message} {error.hint}")
+            st.text(f"{error.message} {error.hint}")
     return list(dict.fromkeys(found))
 
 

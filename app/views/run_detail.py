@@ -12,6 +12,7 @@ from app import navigation, queries, run_queries, theme
 from app.components.command_line import command_line
 from app.components.figures import Figure, figures
 from app.components.notice import notice
+from app.components.plain_text import badge_text, escaped
 from app.components.relative_time import duration, relative_time
 from app.errors import shown
 from app.views.lineage import version_links
@@ -67,7 +68,7 @@ def _numbers(run: Run) -> None:
         value = run_queries.cells([run], column)[run.key]
         if isinstance(value, int | float):
             word = "Lowest" if is_better_smaller(metric, [run]) else "Highest"
-            told.append(Figure(f"{word} {metric}", f"{value:.5g}"))
+            told.append(Figure(escaped(f"{word} {metric}"), f"{value:.5g}"))
     figures(told, key="run")
 
 
@@ -75,7 +76,7 @@ def _origin(run: Run) -> None:
     """The job that it is the run of, the versions and endpoints that came of it, W&B's own page."""
     relative_time(run.created_at, before="started")
     for tag in (*run.tags, *filter(None, (run.group, run.job_type))):
-        st.badge(tag.replace("[", "(").replace("]", ")"), color="violet")
+        st.badge(badge_text(tag), color="violet")
     try:
         job = queries.any_job(run.id)
     except NotFoundError:

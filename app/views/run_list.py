@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -15,6 +14,7 @@ from app import run_queries, theme
 from app.components.empty_state import empty_state
 from app.components.run_table import RunRow, run_table, ticked_rows
 from app.components.status_badge import look_of
+from app.patterns import pattern
 from app.run_selection import FIRST, Selection, parse_selection
 from app.state import Key
 from app.views.run_charts import colours_of
@@ -163,20 +163,22 @@ def _filtered(runs: Sequence[Run]) -> list[Run]:
     return _by_text(_by_name(found, name or ""), text or "", runs)
 
 
-def _by_name(runs: list[Run], pattern: str) -> list[Run]:
-    try:
-        wanted = re.compile(pattern, re.IGNORECASE)
-    except re.error as error:
-        _problem(f"The name is no regular expression: {error.msg} at character {(error.pos or 0) + 1}.")
+def _by_name(runs: list[Run], wanted: str) -> list[Run]:
+    if not wanted:
         return runs
-    return [run for run in runs if wanted.search(run.name)]
+    try:
+        fits = pattern(wanted, ignore_case=True)
+    except ValueError as error:
+        _problem("name", f"The name is no regular expression: {error}.")
+        return runs
+    return [run for run in runs if fits(run.name)]
 
 
 def _by_text(found: list[Run], text: str, runs: Sequence[Run]) -> list[Run]:
     try:
-        query = parse_query(text)
+        query = parse_query(text, pattern)
     except InvalidInputError as error:
-        _problem(f"{error.message} {error.hint}")
+        _problem("filter", f"{error.message} {error.hint}")
         return found
     cells = {name: run_queries.cells(found, column) for name in query.names if (column := _metric_column(name))}
 
@@ -201,17 +203,21 @@ def _metric_column(name: str) -> Column | None:
 
 def _unknown_names(names: frozenset[str], runs: Sequence[Run]) -> None:
     """A name that no run has fits nothing: most often it is misspelt."""
+    said = []
     for name in sorted(names):
         if _metric_column(name) or any(lookup(run)(name) is not None for run in runs):
             continue
         known = {f"config.{key}" for run in runs for key in run.flat_config}
         known |= {f"summary.{key}" for run in runs for key in run.flat_summary}
         near = difflib.get_close_matches(name if "." in name else f"config.{name}", known, n=1)
-        _problem(f"No run has {name!r}." + (f" Did you mean {near[0]}?" if near else ""))
+        said.append(f"No run has {name!r}." + (f" Did you mean {near[0]}?" if near else ""))
+    if said:
+        _problem("filter", " ".join(said))
 
 
-def _problem(text: str) -> None:
-    with st.container(key="runs_problem"):
+def _problem(field: str, text: str) -> None:
+    """Below the fields; each has one at a time."""
+    with st.container(key=f"runs_problem_{field}"):
         st.text(text)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Final
 
 import streamlit as st
+from PIL import Image
 
 from app import run_queries
 from app.components.log_viewer import log_viewer
+from app.components.plain_text import escaped
 from app.components.run_charts import run_charts
 from app.errors import shown
 from app.run_figures import RELATIVE, Drawing
@@ -21,6 +24,8 @@ _MOST_MACHINES: Final = 20
 _MOST_WITH_MEDIA: Final = 8
 _MOST_FILES: Final = 24
 _PICTURES: Final = "image-file"
+_MOST_PIXELS: Final = 16_000_000
+"""Of a picture: four bytes each, while it is made small for the page."""
 
 
 def configuration_of(runs: Sequence[Run]) -> None:
@@ -91,7 +96,7 @@ def media_of(runs: Sequence[Run]) -> None:
                 continue
             if len(runs) > 1:
                 st.text(f"{run.name}, step {items[0].step:,}")
-            with st.container(horizontal=True, gap="small", key=f"media_row_{run.id}"):
+            with st.container(horizontal=True, gap="small", key=f"media_row_{run.key}"):
                 for item in items[:_MOST_FILES]:
                     _file(run, item)
             if len(items) > _MOST_FILES:
@@ -125,29 +130,44 @@ def console_of(runs: Sequence[Run]) -> None:
 
 
 def _at(items: Sequence[MediaItem], metric: str, step: int) -> list[MediaItem]:
-    """What a run logged at the step, or the last time before it."""
+    """What a run logged at the step, or the last time before it; a file that it names twice is there once."""
     known = [item for item in items if item.metric == metric and item.step <= step]
     newest = max((item.step for item in known), default=None)
-    return [item for item in known if item.step == newest]
+    return list({item.path: item for item in known if item.step == newest}.values())
 
 
 def _file(run: Run, item: MediaItem) -> None:
-    with shown(f"Show {item.path}"):
+    name = item.path.rpartition("/")[2]
+    with shown(f"Show {item.path}"), st.container(width="content", gap=None, key=f"media_{run.key}_{item.path}"):
         if item.kind == _PICTURES:
             content = run_queries.media_file(run.key, item.path)
-            with st.container(width=110, gap=None, key=f"media_{run.id}_{item.path}"):
+            why_not = _why_not_shown(content)
+            if not why_not:
                 st.image(content, width=96)
-                if item.caption:
-                    st.text(item.caption)
-        else:
-            st.download_button(
-                item.path.rpartition("/")[2],
-                data=lambda: run_queries.media_file(run.key, item.path),
-                file_name=item.path.rpartition("/")[2],
-                key=f"media_{run.id}_{item.path}",
-                icon=":material/download:",
-                on_click="ignore",
-            )
+            if text := item.caption or why_not:
+                st.text(text, width=96)
+            if not why_not:
+                return
+        st.download_button(
+            escaped(name),
+            data=lambda: run_queries.media_file(run.key, item.path),
+            file_name=name,
+            key=f"media_file_{run.key}_{item.path}",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+
+
+def _why_not_shown(content: bytes) -> str:
+    """Only the beginning is looked at: pictures come from anybody, and a small file may be a huge one unpacked."""
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            width, height = picture.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # whatever a broken header leads to
+        return "No picture that can be shown."
+    if width * height > _MOST_PIXELS:
+        return f"{width:,} x {height:,} pixels: too large to show here."
+    return ""
 
 
 def _headings(runs: Sequence[Run]) -> list[str]:

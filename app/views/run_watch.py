@@ -8,6 +8,7 @@ from typing import Final
 import streamlit as st
 
 from app import run_queries
+from app.components.plain_text import escaped
 from app.state import Key
 from backend.domain.tracking import RunSource, SourceStatus
 
@@ -34,12 +35,7 @@ def _source(status: SourceStatus) -> None:
     told = f"as of {seen:%H:%M:%S}" if seen else "not read yet"
     about = " ".join(filter(None, (status.error, status.hint, status.detail)))
     if status.stale or status.error:
-        st.badge(f"{name}: {told}", icon=":material/warning:", color="orange", help=_escaped(about) or None)
+        st.badge(f"{name}: {told}", icon=":material/warning:", color="orange", help=escaped(about) or None)
     else:
         icon = ":material/sync:" if status.refreshing else ":material/schedule:"
-        st.badge(f"{name}: {told}", icon=icon, color="gray", help=_escaped(about) or None)
-
-
-def _escaped(text: str) -> str:
-    """A badge's hover is Markdown: what other programs said must not be read as such."""
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()#+-.!|<>$~:" else sign for sign in text)
+        st.badge(f"{name}: {told}", icon=icon, color="gray", help=escaped(about) or None)

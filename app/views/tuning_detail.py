@@ -16,10 +16,12 @@ from app.components.trial_table import trial_table
 from app.context import backend
 from app.errors import shown
 from app.estimates import time_left, trials_of
+from app.job_costs import costs
 from app.tuning_figures import range_words, text_of
 from app.views.job_actions import versions_of
 from app.views.job_detail import job_link
 from app.views.job_log import job_log
+from app.views.launch_parts import slots_for
 from app.views.tuning_charts import importance, live_charts, parallel
 from backend.domain.jobs import JobStatus
 from backend.domain.training import hyperparameter
@@ -98,6 +100,8 @@ def _numbers(job: TuningJob) -> None:
         if failed:
             st.metric("Trials failed", str(failed), width="content")
         st.metric("Duration" if job.status.is_terminal else "Elapsed", duration(took) if took else "-", width="content")
+        if cost := costs([job]).get(job.name):
+            st.metric("Cost", cost, width="content", help="Of all its trials, at the price on demand.")
     request = job.request
     st.caption(
         f"{request.strategy.value} search, {request.direction.value.lower()} {request.objective} over "
@@ -115,7 +119,7 @@ def _progress_text(job: TuningJob, ended: int, now: datetime) -> str:
     if job.status is JobStatus.STOPPING:
         waits = job.stop_mode is StopMode.AFTER_RUNNING
         return "Stopping after the running trials." if waits else "Stopping the running trials."
-    left = time_left(job, backend().settings.max_parallel_jobs, now)
+    left = time_left(job, slots_for(job.request.max_parallel), now)
     running = [trial for trial in job.trials if trial.status is JobStatus.IN_PROGRESS]
     if running:
         first = running[0]

@@ -10,6 +10,7 @@ import streamlit as st
 from app import navigation, queries, theme
 from app.components.command_line import command_line
 from app.components.figures import Figure, figures
+from app.components.plain_text import escaped
 from app.components.relative_time import relative_time
 from app.components.status_badge import status_badge
 from app.context import backend
@@ -54,9 +55,8 @@ def _evaluation(evaluation: Evaluation, size_bytes: int) -> None:
     if evaluation.performance is not None:
         entries += _performance(evaluation.performance)
     figures(entries, key="version")
-    st.caption(
-        f"Recall by digit, on the {evaluation.n:,} test images of {evaluation.dataset} ({evaluation.test_sha256[:12]})"
-    )
+    images = f"{evaluation.n:,} test images of {escaped(evaluation.dataset)} ({evaluation.test_sha256[:12]})"
+    st.caption(f"Recall by digit, on the {images}")
     recall = evaluation.per_class_recall
     lowest = min(range(10), key=recall.__getitem__)
     st.echarts_chart(

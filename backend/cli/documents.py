@@ -189,6 +189,7 @@ def deployment_document(deployment: Deployment) -> Document:
         "started_at": time_text(deployment.started_at),
         "ended_at": time_text(deployment.ended_at),
         "seconds": (deployment.ended_at - deployment.started_at).total_seconds() if deployment.ended_at else None,
+        "restored_seconds": None if deployment.restored_in is None else deployment.restored_in.total_seconds(),
         "steps": steps_document(deployment.steps),
         "gates": [gate_document(gate) for gate in deployment.gates],
         "override": override_document(deployment.override),

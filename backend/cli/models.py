@@ -92,4 +92,4 @@ def _refuse_tuning_job(backend: Backend, name: str) -> None:
 
 def _line(version: ModelVersion) -> str:
     accuracy = f"accuracy {version.evaluation.accuracy:.4f}" if version.evaluation else "not evaluated"
-    return f"version {version.version}: {version.approval.value}, {accuracy}, {version.sha256[:12]}"
+    return f"version {version.version}: {version.approval.in_words}, {accuracy}, {version.sha256[:12]}"

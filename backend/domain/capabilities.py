@@ -26,9 +26,7 @@ class Feature(Enum):
     TAKE_DOWN = "take a stage down by itself when its time is over"
     SCALE = "change how many instances serve"
     ALARMS = "watch a new version with alarms"
-    LOAD_TEST = "load test an endpoint"
     NAMED_ENDPOINTS = "serve a pull request beside a stage"
-    PROBE_STREAM = "ask an endpoint all the while that it is changed"
 
 
 Unsupported = Mapping[Feature, str]

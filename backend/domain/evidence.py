@@ -54,8 +54,7 @@ class Evidence:
     """`version` and `previous` are the registry's, None where it does not know them (any more).
 
     `decision` is None where nobody decided before it began. `events` are the audit's of the same correlation id, oldest
-    first, and before them the guard's that a restoration answers; `at` is when this was put together. `unprobed` is why
-    this platform asks nobody during a change; empty where it does.
+    first, and before them the guard's that a restoration answers; `at` is when this was put together.
     """
 
     deployment: Deployment
@@ -65,4 +64,3 @@ class Evidence:
     comparisons: Sequence[Compared]
     events: Sequence[AuditEvent]
     at: datetime
-    unprobed: str = ""

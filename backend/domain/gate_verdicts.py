@@ -48,11 +48,11 @@ def approved(version: ModelVersion) -> GateResult:
     return GateResult(
         name=GateName.APPROVED.value,
         status=GateStatus.PASSED if given else GateStatus.FAILED,
-        observed=version.approval.value,
-        threshold=Approval.APPROVED.value,
-        reason=f"It was {version.approval.value.lower()}{by}{why}"[:300]
+        observed=version.approval.in_words,
+        threshold=Approval.APPROVED.in_words,
+        reason=f"It was {version.approval.in_words}{by}{why}"[:300]
         if version.approval is not Approval.PENDING
-        else "Its approval is PendingManualApproval: nobody has decided about it yet.",
+        else f"It is {version.approval.in_words}: nobody has decided about it yet.",
         hint="" if given else f"python -m backend models approve {version.version}",
     )
 

@@ -98,6 +98,4 @@ def _model(deployment: Deployment) -> ServedModel:
 
 
 def _switched_at(deployment: Deployment) -> datetime:
-    switch = next((step for step in deployment.steps if step.name == "switch"), None)
-    ended = switch.ended_at if switch is not None else None
-    return ended or deployment.ended_at or deployment.started_at
+    return deployment.switched_at or deployment.ended_at or deployment.started_at

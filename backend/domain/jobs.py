@@ -96,6 +96,19 @@ class Compute:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What is known of a launch beforehand.
+
+    `hourly_price` is what one instance costs an hour on demand, in US dollars: 0 where nobody sends a bill, None where
+    the price is not known, or not yet. `shortage` says why there is no room for it; empty when nothing is known to
+    forbid it.
+    """
+
+    hourly_price: float | None = 0.0
+    shortage: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingRequest:
     """What to train, complete: every hyperparameter is spelled out, so that a job says what it did.
 

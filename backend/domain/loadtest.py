@@ -33,11 +33,25 @@ class LoadPlan:
         _require("seconds", self.seconds, MAX_SECONDS)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """How hard a platform's endpoints can be asked from here, and what must be known about the numbers.
+
+    With more than `connections` a closed loop measures the asking, not the answers. `per_second` is the rate of a
+    steady stream: enough to meet a stall, and not felt by the server.
+    """
+
+    connections: int = MAX_CONCURRENCY
+    per_second: float = 50.0
+    remark: str = ""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shot:
     """One request: when it was due, sent and done (seconds of one monotonic clock), and what came of it.
 
-    `version` answered, 0 when none did; `failure` is the kind of failure in a word or two, empty for an answer.
+    `version` answered, 0 when none did or the server does not say which; `failure` is the kind of failure in a word or
+    two, empty for an answer.
     """
 
     due: float
@@ -78,7 +92,7 @@ def summarise(shots: Sequence[Shot]) -> LoadResult:
         requests=len(shots),
         failed=len(shots) - len(answered),
         failures=Counter(shot.failure for shot in shots if shot.failure),
-        versions=tuple(sorted({shot.version for shot in answered})),
+        versions=tuple(sorted({shot.version for shot in answered} - {0})),
         seconds=seconds,
         per_second=len(answered) / seconds if seconds > 0 else 0.0,
         p50_ms=quantile(latencies, 0.5),

@@ -6,12 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Final
 
 from backend.domain.loadtest import Shot, quantile
-
-PER_SECOND: Final = 50.0
-"""Requests a second: enough to meet a stall of a few hundredths of a second, and not felt by the server."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +28,8 @@ class ProbeStream:
     it.
 
     Where nothing served before, nothing was asked until the change was over: all is `after` then. `versions` answered,
-    in the order of asking, repetitions left out; `failures` counts the failed requests by kind.
+    in the order of asking, repetitions left out, as far as the server says; `failures` counts the failed requests by
+    kind.
     """
 
     per_second: float
@@ -46,6 +43,12 @@ class ProbeStream:
     def spans(self) -> Mapping[str, Span]:
         """By name, in order."""
         return {"before": self.before, "during": self.during, "after": self.after}
+
+    @property
+    def answered_by(self) -> str:
+        """The versions, for a sentence."""
+        unnamed = "a server that does not say which version" if self.requests > self.failed else "nobody"
+        return " → ".join(f"v{version}" for version in self.versions) or unnamed
 
     @property
     def requests(self) -> int:
@@ -62,7 +65,7 @@ def summarise_stream(shots: Sequence[Shot], *, per_second: float, began: float, 
     A request belongs to the change if it was waiting at any moment of it.
     """
     ordered = sorted(shots, key=lambda shot: shot.due)
-    versions = [shot.version for shot in ordered if not shot.failure]
+    versions = [shot.version for shot in ordered if shot.version and not shot.failure]
     before = [shot for shot in ordered if shot.done < began]
     after = [shot for shot in ordered if shot.due > over]
     during = [shot for shot in ordered if shot.done >= began and shot.due <= over]

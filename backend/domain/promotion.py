@@ -14,7 +14,7 @@ from backend.domain.origin import Origin
 from backend.domain.probing import ProbeStream
 from backend.domain.registry import ModelVersion
 from backend.domain.serving import ServedModel, Stage
-from backend.domain.steps import Step
+from backend.domain.steps import Step, StepStatus
 
 STEPS: Final = ("validate", "load", "warm", "probe", "switch", "drain", "verify")
 """In order. What served before answers until `switch`; what is deployed is kept from the end of `verify` on."""
@@ -96,6 +96,22 @@ class Deployment:
     correlation: str = ""
     gates: tuple[GateResult, ...] = ()
     override: Override | None = None
+
+    @property
+    def switched_at(self) -> datetime | None:
+        """From when on the stage answered with this version; None when it was never switched to."""
+        switch = next((step for step in self.steps if step.name == "switch"), None)
+        return switch.ended_at if switch is not None and switch.status is StepStatus.COMPLETED else None
+
+    @property
+    def restored_in(self) -> timedelta | None:
+        """Of a rollback or a restoration that ended well: from its beginning until what had served well answered again.
+
+        What comes after (letting go of the other version, verifying) is not in it. None for what restored nothing.
+        """
+        if self.kind is DeploymentKind.PROMOTE or self.outcome is not Outcome.SUCCEEDED or self.switched_at is None:
+            return None
+        return self.switched_at - self.started_at
 
 
 def usual_duration(history: Sequence[Deployment]) -> timedelta | None:

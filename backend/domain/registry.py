@@ -19,6 +19,11 @@ class Approval(Enum):
     APPROVED = "Approved"
     REJECTED = "Rejected"
 
+    @property
+    def in_words(self) -> str:
+        """How a version stands, for sentences: "it is waiting for approval"."""
+        return "waiting for approval" if self is Approval.PENDING else self.value.lower()
+
 
 class DecisionKind(Enum):
     APPROVED = "Approved"

@@ -74,6 +74,11 @@ class Endpoint:
         return self.called or self.stage.endpoint_name
 
     @property
+    def address(self) -> str:
+        """Where it is asked: its Triton's, or its name where the platform passes requests on."""
+        return self.url or self.name
+
+    @property
     def current(self) -> ServedModel | None:
         """What the stage stands for now: what it serves or, while it answers nothing, what it should."""
         return self.served or self.wanted

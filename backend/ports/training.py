@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from backend.domain.capabilities import Unsupported
 from backend.domain.freshness import Freshness
-from backend.domain.jobs import LogChunk, MetricPoint, TrainingJob, TrainingRequest
+from backend.domain.jobs import Compute, LogChunk, MetricPoint, Outlook, TrainingJob, TrainingRequest
 
 Channel = Mapping[str, bytes]
 """An input channel as SageMaker has them: a folder of files, here by name."""
@@ -23,6 +23,13 @@ class TrainingPlatform(Protocol):
 
     def freshness(self) -> Freshness:
         """How old what `list_jobs` tells may be, and why it is not newer."""
+        ...
+
+    def outlook(self, compute: Compute, instances: int = 1) -> Outlook:
+        """Price and room of a launch on so many instances at once; never raises: what cannot be found out is unknown.
+
+        On a dashboard only the first question waits, and not for long: what is not known by then is told later.
+        """
         ...
 
     def submit(self, request: TrainingRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TrainingJob:

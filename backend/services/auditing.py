@@ -9,7 +9,7 @@ from typing import Any
 
 from backend.domain.audit import WENT_WRONG, AuditEvent
 from backend.domain.correlation import correlated
-from backend.domain.identity import Actor
+from backend.domain.identity import Actor, Role
 from backend.errors import DigitsError
 from backend.ports.audit import AuditLog
 from backend.ports.clock import Clock
@@ -31,6 +31,15 @@ class Auditor:
     def __init__(self, log: AuditLog, clock: Clock) -> None:
         self._log = log
         self._clock = clock
+
+    def require(self, actor: Actor, needed: Role, to: str, *, action: str, subject: str) -> None:
+        """As `Actor.require`; a refusal is an event, too: who looks for misuse asks what was tried.
+
+        For checks before the block of `audited`, which keeps what is raised within it.
+        """
+        if not actor.may(needed):
+            with self.audited(actor, action, subject):
+                actor.require(needed, to)
 
     @contextmanager
     def audited(self, actor: Actor, action: str, subject: str) -> Iterator[Effect]:

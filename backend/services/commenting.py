@@ -17,7 +17,13 @@ class Commenting:
 
         Raises `PermissionDeniedError` below operator, and as `PullRequests.comment`.
         """
-        actor.require(Role.OPERATOR, f"comment on pull request {number}")
+        self._auditor.require(
+            actor,
+            Role.OPERATOR,
+            f"comment on pull request {number}",
+            action="comment",
+            subject=f"pull request {number}",
+        )
         with self._auditor.audited(actor, "comment", f"pull request {number}") as effect:
             url = self._pull_requests.comment(number, marker=marker, body=body)
             effect.after = {"url": url}

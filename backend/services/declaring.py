@@ -103,7 +103,9 @@ class Declaring:
 
     def write(self, number: int, *, actor: Actor) -> Change:
         """Make that change in the file here; nothing is deployed. Raises as `change_to`."""
-        actor.require(PROPOSING_ROLE, f"declare version {number}")
+        self._auditor.require(
+            actor, PROPOSING_ROLE, f"declare version {number}", action="declare", subject=f"version {number}"
+        )
         with self._auditor.audited(actor, "declare", f"version {number}") as effect:
             change = self.change_to(number)
             effect.after = {"file": change.name, "changed": change.before != change.after}
@@ -117,7 +119,9 @@ class Declaring:
         Raises `PermissionDeniedError` below operator, `WrongStateError` when it is declared already, `SetupError`
         where no token is configured, and as `PullRequests.propose`.
         """
-        actor.require(PROPOSING_ROLE, f"propose version {number}")
+        self._auditor.require(
+            actor, PROPOSING_ROLE, f"propose version {number}", action="propose", subject=f"version {number}"
+        )
         with self._auditor.audited(actor, "propose", f"version {number}") as effect:
             change = self.change_to(number)
             if change.before == change.after:

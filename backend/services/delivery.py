@@ -138,7 +138,13 @@ class Delivery:
                 return replace(delivered, error=error, version=self._if_known(order.config))
 
     def _deliver(self, order: Order, delivered: Delivered, actor: Actor, say: Say) -> Delivered:
-        actor.require(Promotion.needed_role(order.stage), f"deliver to {order.stage.value}")
+        self._auditor.require(
+            actor,
+            Promotion.needed_role(order.stage),
+            f"deliver to {order.stage.value}",
+            action="deliver",
+            subject=f"stage {order.stage.value}",
+        )
         place = self._place(order)
         if order.stage is Stage.STAGING:
             version, trouble = self._evaluated(self._registered(order, actor), actor, say)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
-from backend.domain.capabilities import Feature, require
 from backend.domain.identity import Actor, Role
-from backend.domain.loadtest import LOAD_TEST, LoadPlan, LoadResult, summarise, summary
+from backend.domain.loadtest import LOAD_TEST, LoadPlan, LoadResult, Reach, summarise, summary
 from backend.domain.prediction_mix import Tally
 from backend.domain.serving import Endpoint, EndpointStatus, Stage
-from backend.errors import EndpointUnavailableError
+from backend.errors import EndpointUnavailableError, InvalidInputError
 from backend.ports.clock import Clock
 from backend.ports.load import LoadGenerator, Progress
 from backend.ports.serving import ServingPlatform
@@ -31,22 +31,35 @@ class Endpoints:
         self._load = load
         self._auditor = auditor
 
+    @property
+    def reach(self) -> Reach:
+        """How hard the stages can be asked from here."""
+        return self._load.reach
+
     def load_test(self, stage: Stage, plan: LoadPlan, *, actor: Actor, progress: Progress) -> LoadResult:
         """Ask the stage as hard as `plan` says and return what was found; lasts as long as the plan.
 
         The result is kept as the audit event of the test (`domain.loadtest.kept` reads it), and its failures count as
         failed requests of our clients; its answers are of known digits, and count in no mix.
-        Raises `PermissionDeniedError` below operator and `EndpointUnavailableError` when the stage does not serve.
+        Raises `PermissionDeniedError` below operator, `InvalidInputError` for more connections than can be driven from
+        here, and `EndpointUnavailableError` when the stage does not serve.
         """
-        actor.require(LOADING_ROLE, "run a load test")
-        require(Feature.LOAD_TEST, self._serving.unsupported)
+        self._auditor.require(actor, LOADING_ROLE, "run a load test", action=LOAD_TEST, subject=f"stage {stage.value}")
+        if plan.concurrency > self.reach.connections:
+            raise InvalidInputError(
+                f"The load test's concurrency is {plan.concurrency}, expected 1 to {self.reach.connections} here.",
+                hint=self.reach.remark,
+            )
         with self._auditor.audited(actor, LOAD_TEST, f"stage {stage.value}") as effect:
             endpoint = self._serving.describe(stage)
             if endpoint.status is not EndpointStatus.IN_SERVICE:
                 raise EndpointUnavailableError(
                     f"'{stage.value}' cannot be load tested: it is {endpoint.status.value}. {endpoint.detail}".strip()
                 )
-            result = summarise(self._load.closed_loop(endpoint.url, plan, progress))
+            result = summarise(self._load.closed_loop(endpoint.address, plan, progress))
+            if not result.versions and result.requests > result.failed and endpoint.served is not None:
+                # Answers that do not say whose they are were given by what served when the test began.
+                result = replace(result, versions=(endpoint.served.version,))
             effect.after = summary(plan, result)
             if result.failed:
                 self._tallies.add(stage, Tally(at=self._clock(), version=0, failed=result.failed))
@@ -57,7 +70,9 @@ class Endpoints:
 
         Raises `PermissionDeniedError` below operator, `SetupError` when this machine lacks what serving needs.
         """
-        actor.require(LOADING_ROLE, f"restart {stage.value}")
+        self._auditor.require(
+            actor, LOADING_ROLE, f"restart {stage.value}", action="restart", subject=f"stage {stage.value}"
+        )
         with self._auditor.audited(actor, "restart", f"stage {stage.value}"):
             self._serving.resume(stage)
 
@@ -70,7 +85,9 @@ class Endpoints:
         with self._serving.hold(stage, f"{actor.name}, suspending it"):
             if self._serving.describe(stage).wanted is None:
                 return
-            actor.require(LOADING_ROLE, f"suspend {stage.value}")
+            self._auditor.require(
+                actor, LOADING_ROLE, f"suspend {stage.value}", action="suspend", subject=f"stage {stage.value}"
+            )
             with self._auditor.audited(actor, "suspend", f"stage {stage.value}"):
                 self._serving.suspend(stage)
 
@@ -79,7 +96,13 @@ class Endpoints:
 
         Raises `PermissionDeniedError` for who may not promote to it, `StageBusyError` during a deployment.
         """
-        actor.require(Promotion.needed_role(stage), f"delete {stage.value}")
+        self._auditor.require(
+            actor,
+            Promotion.needed_role(stage),
+            f"delete {stage.value}",
+            action="delete",
+            subject=f"stage {stage.value}",
+        )
         with self._auditor.audited(actor, "delete", f"stage {stage.value}") as effect:
             with self._serving.hold(stage, f"{actor.name}, deleting it"):
                 current = self._serving.describe(stage).current

@@ -71,7 +71,9 @@ class Evaluating:
         gates name are tried every time; `hard` names more sets. Takes some seconds: for processes of their own. Raises
         `PermissionDeniedError` below operator, `NotFoundError`, and as `ArchiveEvaluator.run`.
         """
-        actor.require(EVALUATING_ROLE, "evaluate a model version")
+        self._auditor.require(
+            actor, EVALUATING_ROLE, "evaluate a model version", action="evaluate", subject=f"version {number}"
+        )
         version = self._registry.get(number)
         with self._auditor.audited(actor, "evaluate", f"version {number}") as effect:
             if version.evaluation is not None:
@@ -92,7 +94,8 @@ class Evaluating:
 
         Raises `PermissionDeniedError` below operator.
         """
-        actor.require(EVALUATING_ROLE, "evaluate a model version")
+        versions = f"version {', '.join(map(str, numbers))}"
+        self._auditor.require(actor, EVALUATING_ROLE, "evaluate a model version", action="evaluate", subject=versions)
         operation_id = f"evaluate-{key[:12]}"
         chosen = ["--data", data] if data else []
         self._operations.start(operation_id, ["evaluate", *map(str, numbers), *chosen, "--json"])

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from backend.domain.audit import AuditEvent, AuditFilter
-from backend.domain.capabilities import Feature
 from backend.domain.evidence import Decision, Evidence
 from backend.domain.history import DELETED, Drifted, Era, drifts, era_at, eras
 from backend.domain.promotion import Deployment, DeploymentKind
@@ -58,7 +57,6 @@ class EvidenceService:
             comparisons=compare(self._evaluations, version, previous) if version and previous else (),
             events=self._events(deployment),
             at=self._clock(),
-            unprobed=self._serving.unsupported.get(Feature.PROBE_STREAM, ""),
         )
 
     def eras(self, stage: Stage) -> Sequence[Era]:

@@ -81,6 +81,7 @@ def _what(evidence: Evidence) -> Section:
         ("To serve", f"version {deployment.version}, SHA-256 {deployment.sha256}"),
         ("Asked by", f"{deployment.requested_by}, {exact(deployment.started_at)}"),
         ("Took", took),
+        *([("Time to restore", _restored(deployment))] if deployment.kind is not DeploymentKind.PROMOTE else []),
         (f"Version {deployment.version}", decided),
         ("Override", f"{override.by}: {override.reason} ({', '.join(override.gates)})" if override else "none"),
         ("Commit", deployment.origin.commit or "not known"),
@@ -88,6 +89,13 @@ def _what(evidence: Evidence) -> Section:
         ("Correlation id", deployment.correlation or NONE),
     ]
     return Section(title="What was done", facts=facts)
+
+
+def _restored(deployment: Deployment) -> str:
+    """What somebody whose production was wrong asks first."""
+    if deployment.restored_in is None:
+        return "nothing was restored"
+    return f"{deployment.restored_in.total_seconds():.2f} s, from its beginning until v{deployment.version} answered"
 
 
 def _gates(deployment: Deployment) -> Section:
@@ -204,19 +212,18 @@ def _probe(evidence: Evidence) -> Section:
     deployment = evidence.deployment
     probe = deployment.probe
     if probe is None:
-        why = evidence.unprobed or "Nothing served before and nothing after: there was nobody to ask."
+        why = "Nothing served before and nothing after: there was nobody to ask."
         if deployment.outcome is Outcome.UNCHANGED:
             why = "Nothing was changed, so nobody had to go on asking."
         elif deployment.outcome is Outcome.INTERRUPTED:
             why = "The process that asked died with the deployment."
         return Section(title="Probe stream", sentence=why)
-    versions = " → ".join(f"v{version}" for version in probe.versions) or "none"
     kinds = ", ".join(f"{count} × {kind}" for kind, count in probe.failures.items())
     return Section(
         title="Probe stream",
         sentence=f"{probe.failed} of {probe.requests} requests failed{f' ({kinds})' if kinds else ''}. "
         f"Known digits, {probe.per_second:.0f} a second, from before the switch until after it; "
-        f"answered by, in the order of asking: {versions}.",
+        f"answered by, in the order of asking: {probe.answered_by}.",
         columns=("", "Requests", "Failed", "p50", "p99"),
         rows=[
             (name, f"{span.requests}", f"{span.failed}", _ms(span.p50_ms), _ms(span.p99_ms))

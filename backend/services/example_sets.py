@@ -32,7 +32,8 @@ class ExampleSetService:
         `RefusedError` when no drawing was labelled yet, `InvalidInputError` for a bad name, and for one that other
         drawings have, `PermissionDeniedError` below operator.
         """
-        actor.require(Role.OPERATOR, "keep a set of hard examples")
+        what = f"hard example set {name}".rstrip()
+        self._auditor.require(actor, Role.OPERATOR, "keep a set of hard examples", action="keep", subject=what)
         word = require_name(name) if name else ""
         if len(comment) > LONGEST_COMMENT:
             raise InvalidInputError(f"The comment has {len(comment)} characters; at most {LONGEST_COMMENT} are kept.")

@@ -33,7 +33,9 @@ class FleetService:
                 f"A stage cannot have {instances} instances; expected 1 to {MOST_INSTANCES}.",
                 hint="To stop paying for it, delete it.",
             )
-        actor.require(Promotion.needed_role(stage), f"scale {stage.value}")
+        self._auditor.require(
+            actor, Promotion.needed_role(stage), f"scale {stage.value}", action="scale", subject=f"stage {stage.value}"
+        )
         with self._auditor.audited(actor, "scale", f"stage {stage.value}") as effect:
             with self._serving.hold(stage, f"{actor.name}, scaling it"):
                 effect.before = {"instances": self._fleets.read(stage).desired}
@@ -44,7 +46,9 @@ class FleetService:
     def scale_automatically(self, stage: Stage, rule: Autoscaling, *, actor: Actor) -> Scale:
         """Let the number follow the load; raises as `scale`."""
         rule.require_sensible()
-        actor.require(Promotion.needed_role(stage), f"scale {stage.value}")
+        self._auditor.require(
+            actor, Promotion.needed_role(stage), f"scale {stage.value}", action="scale", subject=f"stage {stage.value}"
+        )
         with self._auditor.audited(actor, "scale", f"stage {stage.value}") as effect:
             self._fleets.set_automatically(stage, rule)
             effect.after = {"minimum": rule.minimum, "maximum": rule.maximum, "per_minute": rule.per_minute}
@@ -52,7 +56,9 @@ class FleetService:
 
     def scale_by_hand(self, stage: Stage, *, actor: Actor) -> Scale:
         """Let the number stay as it is from now on; raises as `scale`."""
-        actor.require(Promotion.needed_role(stage), f"scale {stage.value}")
+        self._auditor.require(
+            actor, Promotion.needed_role(stage), f"scale {stage.value}", action="scale", subject=f"stage {stage.value}"
+        )
         with self._auditor.audited(actor, "scale", f"stage {stage.value}") as effect:
             self._fleets.set_by_hand(stage)
             effect.after = {"automatic": False}
@@ -60,7 +66,13 @@ class FleetService:
 
     def watch(self, stage: Stage, *, actor: Actor) -> Sequence[str]:
         """Make the alarms that take a bad version back; their names. Making them again sets them right."""
-        actor.require(Promotion.needed_role(stage), f"set alarms for {stage.value}")
+        self._auditor.require(
+            actor,
+            Promotion.needed_role(stage),
+            f"set alarms for {stage.value}",
+            action="set alarms",
+            subject=f"stage {stage.value}",
+        )
         with self._auditor.audited(actor, "set alarms", f"stage {stage.value}") as effect:
             names = self._fleets.watch(stage)
             effect.after = {"alarms": ", ".join(names)}

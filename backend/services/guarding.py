@@ -107,7 +107,7 @@ class Guard:
             version = self.acceptable(endpoint)
             if version.approval is not Approval.APPROVED:  # the other gates are asked when it comes to it
                 raise WrongStateError(
-                    f"Version {version.version} cannot be accepted: its approval is {version.approval.value}."
+                    f"Version {version.version} cannot be accepted: it is {version.approval.in_words}."
                 )
 
         return _refusal(ask)

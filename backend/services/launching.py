@@ -48,8 +48,8 @@ class Launching:
         hyperparameter. Raises `InvalidInputError` for a bad value, `PermissionDeniedError` below operator,
         `NotFoundError` for an unknown set, and `RefusedError` when no drawing was labelled yet.
         """
-        actor.require(Role.OPERATOR, "launch a training job")
         name = name or f"{preset}-{self._clock():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        self._auditor.require(actor, Role.OPERATOR, "launch a training job", action="train", subject=f"job {name}")
         request = TrainingRequest(
             name=name,
             preset=preset,
@@ -76,7 +76,7 @@ class Launching:
         Raises `NotFoundError`, `WrongStateError` when that job runs or has completed, and `PermissionDeniedError`
         below operator.
         """
-        actor.require(Role.OPERATOR, "resume a training job")
+        self._auditor.require(actor, Role.OPERATOR, "resume a training job", action="resume", subject=f"job {name}")
         origin = self._training.describe(name)
         request = replace(
             origin.request,
@@ -94,7 +94,7 @@ class Launching:
 
     def stop(self, name: str, *, actor: Actor) -> TrainingJob:
         """Ask a job to stop. Raises `NotFoundError`, and `WrongStateError` when it has ended."""
-        actor.require(Role.OPERATOR, "stop a training job")
+        self._auditor.require(actor, Role.OPERATOR, "stop a training job", action="stop", subject=f"job {name}")
         with self._auditor.audited(actor, "stop", f"job {name}") as effect:
             effect.before = {"status": self._training.describe(name).status.value}
             job = self._training.stop(name)

@@ -66,7 +66,13 @@ class LifetimeService:
                 f"'{stage.value}' has no time to live: it serves until somebody deletes it.",
                 hint=f"Only {LIMITED.value} has one.",
             )
-        actor.require(Promotion.needed_role(stage), f"extend {stage.value}")
+        self._auditor.require(
+            actor,
+            Promotion.needed_role(stage),
+            f"extend {stage.value}",
+            action="extend",
+            subject=f"stage {stage.value}",
+        )
         with self._auditor.audited(actor, "extend", f"stage {stage.value}") as effect:
             if self._serving.describe(stage).wanted is None:
                 raise WrongStateError(

@@ -203,7 +203,7 @@ class PredictionService:
         self, prediction: Prediction, label: int, seen: Pixels, strokes: Sequence[object], *, actor: Actor
     ) -> HardExample:
         """Keep the picture under the label a person gives it; the same picture and label are kept once."""
-        actor.require(Role.OPERATOR, "correct a label")
+        self._auditor.require(actor, Role.OPERATOR, "correct a label", action="correct", subject="hard example")
         if prediction.stage is None:
             raise InvalidInputError("What is corrected is a stage's answer; a candidate serves nobody.")
         if not 0 <= label <= 9:
@@ -228,7 +228,9 @@ class PredictionService:
 
     def remove_example(self, example_id: str, *, actor: Actor) -> HardExample:
         """Forget a hard example and return it; `keep_again` is the way back. Raises `NotFoundError`."""
-        actor.require(Role.OPERATOR, "remove a hard example")
+        self._auditor.require(
+            actor, Role.OPERATOR, "remove a hard example", action="forget", subject=f"hard example {example_id}"
+        )
         with self._auditor.audited(actor, "forget", f"hard example {example_id}") as effect:
             example = self._examples.remove(example_id)
             effect.before = {"label": example.label, "predicted": example.predicted, "version": example.version}
@@ -236,7 +238,9 @@ class PredictionService:
 
     def keep_again(self, example: HardExample, *, actor: Actor) -> None:
         """Keep an example that was removed, as it was."""
-        actor.require(Role.OPERATOR, "keep a hard example")
+        self._auditor.require(
+            actor, Role.OPERATOR, "keep a hard example", action="correct", subject=f"hard example {example.id}"
+        )
         with self._auditor.audited(actor, "correct", f"hard example {example.id}") as effect:
             self._examples.add(example)
             effect.after = {"label": example.label}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from backend.domain.loadtest import Shot
-from backend.domain.probing import PER_SECOND, ProbeStream, summarise_stream
+from backend.domain.probing import ProbeStream, summarise_stream
 from backend.domain.serving import EndpointStatus, Stage
 from backend.domain.steps import StepStatus
 from backend.ports.load import LoadGenerator
@@ -30,31 +30,35 @@ class ProbedChanges:
         client can be let down: then asking begins when the block has ended, if something serves by then; `saw` is not
         called when nothing was ever asked.
         """
-        url = self._address(stage)
-        if not url:
+        address = self._address(stage)
+        if not address:
             yield report
-            if url := self._address(stage):
-                saw(summarise_stream(self._ask(url), per_second=PER_SECOND, began=-math.inf, over=-math.inf))
+            if address := self._address(stage):
+                self._tell(saw, self._ask(address), began=-math.inf, over=-math.inf)
             return
         change = _Change(report)
         shots: Sequence[Shot] = ()
         try:
-            with self._load.stream(url, PER_SECOND) as shots:
+            with self._load.stream(address, self._load.reach.per_second) as shots:
                 try:
                     yield change.report
                 finally:
                     change.end()
         finally:
-            saw(summarise_stream(shots, per_second=PER_SECOND, began=change.began, over=change.over))
+            self._tell(saw, shots, began=change.began, over=change.over)
 
-    def _ask(self, url: str) -> Sequence[Shot]:
-        with self._load.stream(url, PER_SECOND) as shots:
+    def _ask(self, address: str) -> Sequence[Shot]:
+        with self._load.stream(address, self._load.reach.per_second) as shots:
             pass  # it goes on for half a second
         return shots
 
+    def _tell(self, saw: Callable[[ProbeStream], None], shots: Sequence[Shot], *, began: float, over: float) -> None:
+        if shots:  # there are none where we may not ask
+            saw(summarise_stream(shots, per_second=self._load.reach.per_second, began=began, over=over))
+
     def _address(self, stage: Stage) -> str:
         endpoint = self._serving.describe(stage)
-        return endpoint.url if endpoint.status is EndpointStatus.IN_SERVICE else ""
+        return endpoint.address if endpoint.status is EndpointStatus.IN_SERVICE else ""
 
 
 class _Change:

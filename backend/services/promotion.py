@@ -144,8 +144,8 @@ class Promotion:
 
         Without `expected`, what serves now is expected to serve still when its turn comes.
         """
-        actor.require(_NEEDED[stage], f"roll back {stage.value}")
         with self._auditor.audited(actor, "rollback", f"stage {stage.value}") as effect:
+            actor.require(_NEEDED[stage], f"roll back {stage.value}")
             plan = self.rollback_plan(stage)
             # Two people who roll back the same bad version at once mean one step back, not two.
             expected = expected or (plan.serving.sha256 if plan.serving else NOTHING)

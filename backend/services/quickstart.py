@@ -26,6 +26,7 @@ from backend.errors import (
 from backend.ports.clock import Clock
 from backend.ports.operations import Operations, OperationStore
 from backend.ports.training import TrainingPlatform
+from backend.services.auditing import Auditor
 from backend.services.evaluating import Evaluating
 from backend.services.launching import Launching
 from backend.services.promotion import Promotion, new_deployment_id
@@ -49,6 +50,7 @@ class Quickstart:
         promotion: Promotion,
         processes: Operations,
         store: OperationStore,
+        auditor: Auditor,
         clock: Clock,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -59,6 +61,7 @@ class Quickstart:
         self._promotion = promotion
         self._processes = processes
         self._store = store
+        self._auditor = auditor
         self._clock = clock
         self._sleep = sleep
 
@@ -90,8 +93,8 @@ class Quickstart:
 
         While one runs, starting again changes nothing.
         """
-        actor.require(Role.APPROVER, "run the quick start")
         operation_id, last = self.next_id(), self.latest()
+        self._require_approver(actor, operation_id)
         attempt = 1
         if last is not None and last.id == operation_id:
             attempt = last.attempt + (last.status is not OperationStatus.IN_PROGRESS)
@@ -106,7 +109,7 @@ class Quickstart:
 
         Raises `PermissionDeniedError` below approver: the one who clicks approves the model and ships it to prod.
         """
-        actor.require(Role.APPROVER, "run the quick start")
+        self._require_approver(actor, operation_id)
         if not re.fullmatch(rf"{KIND}-[1-9][0-9]*", operation_id):
             raise InvalidInputError(f"'{operation_id[:80]}' is no quick start: expected '{KIND}-' and a number.")
         with self._processes.joined(operation_id):
@@ -116,6 +119,10 @@ class Quickstart:
             except DigitsError as error:
                 return self._end(OperationStatus.FAILED, error)
             return self._end(OperationStatus.COMPLETED)
+
+    def _require_approver(self, actor: Actor, operation_id: str) -> None:
+        subject = f"quick start {operation_id[:80]}"
+        self._auditor.require(actor, Role.APPROVER, "run the quick start", action=KIND, subject=subject)
 
     def _do(self, actor: Actor, preset: str) -> None:
         with self._step("train"):

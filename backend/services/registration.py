@@ -32,7 +32,9 @@ class Registration:
 
     def register_job(self, name: str, *, actor: Actor) -> ModelVersion:
         """Register the archive of a completed job with its evaluation; registering twice gives the same version."""
-        actor.require(Role.OPERATOR, "register a model version")
+        self._auditor.require(
+            actor, Role.OPERATOR, "register a model version", action="register", subject=f"job {name}"
+        )
         job = self._training.describe(name)
         if job.status is not JobStatus.COMPLETED:
             raise WrongStateError(
@@ -56,7 +58,9 @@ class Registration:
         Raises `PermissionDeniedError` below operator, `NotFoundError` when there is no such file, and
         `ArchiveRejectedError` for anything that a stage could not serve: nothing of it is kept then.
         """
-        actor.require(Role.OPERATOR, "register a model version")
+        self._auditor.require(
+            actor, Role.OPERATOR, "register a model version", action="register", subject=f"archive {archive.name}"
+        )
         with self._auditor.audited(actor, "register", f"archive {archive.name}") as effect:
             sha256 = self._evaluator.examine(archive)
             version = self._registry.register(
@@ -71,13 +75,14 @@ class Registration:
         Raises `PermissionDeniedError` below approver, `NotFoundError`, `InvalidInputError` for a comment that is too
         long. Every decision stays readable: `ModelRegistry.decisions`.
         """
-        actor.require(Role.APPROVER, f"decide about version {number}")
+        verb = "approve" if approval is Approval.APPROVED else "reject"
+        subject = f"version {number}"
+        self._auditor.require(actor, Role.APPROVER, f"decide about {subject}", action=verb, subject=subject)
         comment = _comment(comment)
         before = self._registry.get(number)
         if before.approval is approval and before.approval_comment == comment:
             return before
-        verb = "approve" if approval is Approval.APPROVED else "reject"
-        with self._auditor.audited(actor, verb, f"version {number}") as effect:
+        with self._auditor.audited(actor, verb, subject) as effect:
             effect.before = {"approval": before.approval.value}
             version = self._registry.set_approval(number, approval, by=actor.name, comment=comment)
             effect.after = {"approval": version.approval.value, "comment": comment}
@@ -88,7 +93,9 @@ class Registration:
 
         Raises `PermissionDeniedError` below operator, `NotFoundError`, `InvalidInputError` without a text.
         """
-        actor.require(Role.OPERATOR, f"comment on version {number}")
+        self._auditor.require(
+            actor, Role.OPERATOR, f"comment on version {number}", action="comment", subject=f"version {number}"
+        )
         text = _comment(text)
         if not text:
             raise InvalidInputError("The comment is empty; expected a sentence.")

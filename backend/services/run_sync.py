@@ -66,9 +66,11 @@ class RunSync:
 
         Raises `WrongStateError` while another sync runs, and as `run` for what can be known beforehand.
         """
-        actor.require(SYNCING_ROLE, "sync runs")
+        self._auditor.require(actor, SYNCING_ROLE, "sync runs", action=KIND, subject=f"run {', '.join(names)}"[:200])
         operation = self._planned(self.next_id(), [self._asked_for(name) for name in names], actor)
-        verb = [*("runs", "sync"), *(step.name for step in operation.steps), "--operation", operation.id, "--json"]
+        # Names last: a stranger's project may be called like an option.
+        options = ["--operation", operation.id, "--json", "--"]
+        verb = ["runs", "sync", *options, *(step.name for step in operation.steps)]
         self._processes.start(operation.id, verb, before=lambda: self._store.save(operation))
         if self._store.get(operation.id).steps != operation.steps:
             raise _running(operation.id)  # two clicks at once: the other one was first
@@ -92,7 +94,7 @@ class RunSync:
         the server are left alone. Raises `PermissionDeniedError` below operator, `NotFoundError` for an unknown run,
         `WrongStateError` for one that cannot be uploaded or while another sync runs, `SetupError` without a key.
         """
-        actor.require(SYNCING_ROLE, "sync runs")
+        self._auditor.require(actor, SYNCING_ROLE, "sync runs", action=KIND, subject=f"run {', '.join(names)}"[:200])
         if operation_id and not re.fullmatch(rf"{KIND}-[1-9][0-9]*", operation_id):
             raise InvalidInputError(f"'{operation_id[:80]}' is no sync: expected '{KIND}-' and a number.")
         runs = [self._asked_for(name) for name in names]

@@ -62,7 +62,9 @@ class Searching:
         `InvalidInputError` for a bad value, `NotFoundError` for an unknown job to learn from and an unknown set,
         `PermissionDeniedError` below operator, and `RefusedError` when no drawing was labelled yet.
         """
-        actor.require(Role.OPERATOR, "launch a tuning job")
+        self._auditor.require(
+            actor, Role.OPERATOR, "launch a tuning job", action="tune", subject=f"job {plan.name}".rstrip()
+        )
         request = self.request(plan, actor=actor, key=key)
         with self._auditor.audited(actor, "tune", f"job {request.name}") as effect:
             effect.after = {
@@ -111,7 +113,7 @@ class Searching:
         Raises `NotFoundError`, `WrongStateError` when that job runs or has completed, and `PermissionDeniedError`
         below operator.
         """
-        actor.require(Role.OPERATOR, "resume a tuning job")
+        self._auditor.require(actor, Role.OPERATOR, "resume a tuning job", action="resume", subject=f"job {name}")
         origin = self._tuning.describe(name)
         taken = {job.name for job in self._tuning.list_jobs()}
         request = replace(
@@ -129,7 +131,7 @@ class Searching:
 
     def stop(self, name: str, mode: StopMode, *, actor: Actor) -> TuningJob:
         """Ask a job to stop. Raises `NotFoundError`, and `WrongStateError` when it has ended."""
-        actor.require(Role.OPERATOR, "stop a tuning job")
+        self._auditor.require(actor, Role.OPERATOR, "stop a tuning job", action="stop", subject=f"job {name}")
         with self._auditor.audited(actor, "stop", f"job {name}") as effect:
             effect.before = {"status": self._tuning.describe(name).status.value}
             job = self._tuning.stop(name, mode)

@@ -56,14 +56,26 @@ class Teardown:
 
     def suffix(self, stage: Stage, suffix: str, *, actor: Actor) -> Sequence[TornDown]:
         """The endpoint with this name suffix; empty when there is none."""
-        actor.require(Promotion.needed_role(stage), f"tear down an endpoint of {stage.value}")
+        self._auditor.require(
+            actor,
+            Promotion.needed_role(stage),
+            f"tear down an endpoint of {stage.value}",
+            action="tear down",
+            subject=f"endpoint {suffix} of {stage.value}",
+        )
         if Feature.NAMED_ENDPOINTS in self._sites.unsupported:
             return self._instead(stage, actor, lambda found: found == suffix)
         return self._all([one for one in self._sites.named(stage) if one.suffix == suffix], actor)
 
     def pull_request(self, stage: Stage, number: int, *, keep: str = "", actor: Actor) -> Sequence[TornDown]:
         """Every endpoint of the pull request but the one with the suffix `keep`; empty when there are none."""
-        actor.require(Promotion.needed_role(stage), f"tear down endpoints of {stage.value}")
+        self._auditor.require(
+            actor,
+            Promotion.needed_role(stage),
+            f"tear down endpoints of {stage.value}",
+            action="tear down",
+            subject=f"endpoints of pull request {number}",
+        )
         if number < 1:
             raise InvalidInputError(f"There is no pull request {number}; expected 1 or more.")
         fits = pull_request_suffix(number)
@@ -74,7 +86,13 @@ class Teardown:
 
     def expired(self, stage: Stage, *, actor: Actor) -> Sequence[TornDown]:
         """Every endpoint beside the stage whose time has passed. The stages' own never expire."""
-        actor.require(Promotion.needed_role(stage), f"tear down endpoints of {stage.value}")
+        self._auditor.require(
+            actor,
+            Promotion.needed_role(stage),
+            f"tear down endpoints of {stage.value}",
+            action="tear down",
+            subject=f"expired endpoints of {stage.value}",
+        )
         now = self._clock()
         return self._all([one for one in self._sites.named(stage) if one.expires <= now], actor)
 

@@ -28,6 +28,7 @@ from backend.adapters.local.traffic import LocalTraffic
 from backend.adapters.local.training import LocalTraining
 from backend.adapters.local.tuning import LocalTuning
 from backend.adapters.local.tuning_store import TuningStore
+from backend.adapters.triton.load import TritonLoad
 from backend.domain.serving import Stage
 from backend.ports.probes import Probe
 from backend.settings import Settings
@@ -59,6 +60,7 @@ def local_platform(
         upkeep=local_upkeep(home, database, external),
         sites=LocalSites(serving, stores.deployments),
         archives=LocalArchives(),
+        load=TritonLoad(),
         probes=local_probes(
             home=home,
             database=database,

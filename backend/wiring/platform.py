@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from backend.errors import DigitsError
 from backend.ports.archives import ArchiveSource
 from backend.ports.audit import AuditLog
 from backend.ports.deployments import DeploymentStore
@@ -12,6 +13,7 @@ from backend.ports.evaluations import EvaluationStore
 from backend.ports.example_sets import ExampleSets
 from backend.ports.fleets import Fleets
 from backend.ports.hard_examples import HardExamples
+from backend.ports.load import LoadGenerator
 from backend.ports.operations import OperationStore
 from backend.ports.probes import Probe
 from backend.ports.registry import ModelRegistry
@@ -57,4 +59,7 @@ class Platform:
     upkeep: Upkeep
     sites: Sites
     archives: ArchiveSource
+    load: LoadGenerator
     probes: Sequence[Probe]
+    refusal: Callable[[], DigitsError | None] = lambda: None
+    """Why nothing can be asked of it from this machine, told at once; None when it can."""

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from backend.adapters.local.home import Home
+from backend.adapters.sagemaker.access import Access
+from backend.adapters.sagemaker.account import Account
 from backend.adapters.sagemaker.background import WatchedTraining, WatchedTuning
 from backend.adapters.sagemaker.job_requests import Site
+from backend.adapters.sagemaker.load import SageMakerLoad
 from backend.adapters.sagemaker.prices import Prices
 from backend.adapters.sagemaker.serving import ServingOnAws, serving_on_aws
-from backend.adapters.sagemaker.session import Account, Aws
+from backend.adapters.sagemaker.session import Aws
 from backend.adapters.sagemaker.spawn import start_launcher
 from backend.adapters.sagemaker.training import SageMakerTraining
 from backend.adapters.sagemaker.tuning import SageMakerTuning
@@ -22,6 +25,7 @@ from backend.adapters.sagemaker.watched_records import (
     WatchedEvaluations,
     WatchedExamples,
     WatchedExampleSets,
+    WatchedOperations,
 )
 from backend.adapters.sagemaker.watched_upkeep import (
     WatchedLifetimes,
@@ -52,6 +56,7 @@ def sagemaker_platform(
         subnets=_listed(settings.subnets),
         security_groups=_listed(settings.security_groups),
         kms_key=settings.kms_key,
+        tags=_tags(settings),
         prices=Prices(aws, settings.prices, component="Hosting"),
     )
     return Platform(
@@ -63,7 +68,9 @@ def sagemaker_platform(
         upkeep=_watched_upkeep(made) if watched else _upkeep(made),
         sites=made.sites,
         archives=made.archives,
+        load=SageMakerLoad(aws),
         probes=[wandb, *made.probes],
+        refusal=Access(aws).refusal,
     )
 
 
@@ -86,7 +93,7 @@ def _watched_stores(made: ServingOnAws) -> Stores:
         audit=WatchedAudit(made.audit),
         examples=WatchedExamples(made.examples),
         example_sets=WatchedExampleSets(made.example_sets),
-        operations=made.operations,
+        operations=WatchedOperations(made.operations),
         evaluations=WatchedEvaluations(made.evaluations),
     )
 
@@ -114,7 +121,7 @@ def _jobs(
         subnets=_listed(settings.subnets),
         security_groups=_listed(settings.security_groups),
         kms_key=settings.kms_key,
-        tags=dict(one.split("=", 1) for one in _listed(settings.aws_tags)),
+        tags=_tags(settings),
         wandb_project=settings.wandb_project,
     )
     start = start_launcher(settings.home, environment)
@@ -123,6 +130,10 @@ def _jobs(
     )
     tuning = SageMakerTuning(aws, training.records, site=site, start=start, data=str(settings.data or ""))
     return (WatchedTraining(training), WatchedTuning(tuning)) if watched else (training, tuning)
+
+
+def _tags(settings: Settings) -> dict[str, str]:
+    return dict(one.split("=", 1) for one in _listed(settings.aws_tags))
 
 
 def _listed(text: str) -> tuple[str, ...]:

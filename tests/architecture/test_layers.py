@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ SOURCES = [path for path in FILES if path.relative_to(ROOT).parts[0] in ("app", 
 MAY_IMPORT = {
     "pages": ("app", "backend.domain", "backend.errors", "backend.services", "backend.ports"),
     "app": ("app", "backend"),
-    "app.components": ("app.components", "app.theme", "backend.domain", "backend.errors"),
+    "app.components": ("app.components", "app.state", "app.theme", "backend.domain", "backend.errors"),
     "backend": (),
     "backend.domain": ("backend.domain", "backend.errors"),
     "backend.errors": (),
@@ -35,9 +36,17 @@ MAY_IMPORT = {
         "backend.services",
         "backend.ports",
         "backend.domain",
+        "backend.errors",
         "backend.settings",
     ),
-    "backend.wiring": ("backend.wiring", "backend.adapters", "backend.ports", "backend.domain", "backend.settings"),
+    "backend.wiring": (
+        "backend.wiring",
+        "backend.adapters",
+        "backend.ports",
+        "backend.domain",
+        "backend.errors",
+        "backend.settings",
+    ),
     "backend.cli": ("backend",),
     "backend.__main__": ("backend.cli",),
 }
@@ -73,6 +82,7 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@functools.cache
 def imports_of(path: Path) -> set[str]:
     """Every module the file imports, wherever in it; relative imports made absolute."""
     module = module_of(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,9 +41,9 @@ from backend.services.example_sets import ExampleSetService
 from backend.services.gates import Gates
 from backend.services.probing import ProbedChanges
 from backend.services.promotion import Promotion
-from tests.contract import archives
+from tests.contract import archives, real_serving
 from tests.fakes import trainer
-from tests.fakes.aws.fixtures import FakeAws
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.hosted import registry_on, serving_on
 from tests.fakes.load import FakeLoad
 from tests.fakes.serving import FakeServing
@@ -126,12 +128,28 @@ def local_shop(folder: Path) -> Shop:
     )
 
 
-@pytest.fixture(params=["local", pytest.param("sagemaker", marks=pytest.mark.processes)])
-def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
-    on_aws = request.param == "sagemaker"
-    made = sagemaker_shop(request.getfixturevalue("aws"), tmp_path) if on_aws else local_shop(tmp_path)
-    made.stock(tmp_path)
-    return made
+def real_shop(corner: real_serving.Corner) -> Shop:
+    return Shop(**{name: getattr(corner, name) for name in Shop.__dataclass_fields__})
+
+
+@pytest.fixture(
+    params=[
+        "local",
+        pytest.param("sagemaker", marks=pytest.mark.processes),
+        pytest.param("aws", marks=pytest.mark.aws),
+    ]
+)
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
+    with ExitStack() as leaving:
+        if request.param == "aws":
+            corner = leaving.enter_context(closing(real_serving.Corner(tmp_path)))
+            made = real_shop(corner)
+        elif request.param == "sagemaker":
+            made = sagemaker_shop(request.getfixturevalue("aws"), tmp_path)
+        else:
+            made = local_shop(tmp_path)
+        made.stock(tmp_path)
+        yield made
 
 
 def _now() -> datetime:

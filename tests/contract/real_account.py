@@ -2,7 +2,8 @@
 
 Needs AWS_DEFAULT_REGION, SM_ARN_ROLE and a bucket for tests alone in DIGITS_S3_BUCKET: what is under `digits/` in it is
 deleted before and after each test. Jobs run the stand-in trainer on ml.m5.large for at most ten minutes; those that a
-test left running are stopped. SageMaker keeps the descriptions of ended jobs: each test looks only at its own.
+test left running are stopped. SageMaker keeps the descriptions of ended jobs: each test looks only at its own. What
+serves is in `real_serving`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -15,16 +16,18 @@ import pytest
 from backend.adapters.local.endpoint_folder import EndpointFolder
 from backend.adapters.local.endpoints import LocalEndpoints
 from backend.adapters.local.external_server import ExternalTriton
+from backend.adapters.sagemaker import stage_lock
 from backend.domain.serving import ServedModel, Stage
 from backend.errors import StageBusyError
 from backend.ports.serving import ServingPlatform
+from tests.contract import real_serving
 from tests.contract.meddling import Meddler
 from tests.contract.running_triton import ROOT, SERVING_ENV, RunningTriton
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.hosted import LEASE_S, serve_past, serving_on
 from tests.fakes.serving import FakeServing
 
-__all__ = ["Bench", "aws", "aws_server", "bench"]
+__all__ = ["Bench", "bench"]
 
 _HOLD = """
 import sys, time
@@ -77,10 +80,11 @@ class Bench:
                 time.sleep(0.05)
 
     def wait_until(self, condition: Callable[[], bool], seconds: float = 15.0) -> None:
-        deadline = time.monotonic() + seconds
+        patience = float(os.environ.get("DIGITS_TEST_PATIENCE", "1"))
+        deadline = time.monotonic() + seconds * patience
         while not condition():
             assert time.monotonic() < deadline, self.platform.describe(Stage.STAGING)
-            time.sleep(0.02)
+            time.sleep(0.02 * patience)
 
 
 @pytest.fixture(
@@ -89,6 +93,7 @@ class Bench:
         pytest.param("sagemaker", marks=pytest.mark.processes),
         pytest.param("local", marks=pytest.mark.triton),
         pytest.param("external", marks=pytest.mark.triton),
+        pytest.param("aws", marks=pytest.mark.aws),
     ]
 )
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
@@ -107,18 +112,34 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         yield Bench(
             platform=serving_on(aws.account, tmp_path),
             load_past=lambda stage, model, archive: serve_past(aws.account, tmp_path, stage, model, archive),
-            imports="from tests.fakes.aws.hosted import serving_on\nfrom tests.fakes.aws.fixtures import account_at",
+            imports="from tests.fakes.aws.hosted import serving_on\nfrom tests.fakes.aws.account import account_at",
             expression=f"serving_on(account_at({aws.server.url!r}), Path({str(tmp_path)!r}))",
             url="",
             unmeasured=frozenset({"mean_batch", "queue_ms"}),
             lease_s=LEASE_S,
         )
         return
+    if request.param == "aws":
+        yield from _real_bench(real_serving.Corner(tmp_path), tmp_path)
+        return
     if request.param == "external":
         with RunningTriton(tmp_path / "container", EndpointFolder(tmp_path, Stage.STAGING).repository.root) as triton:
             yield from _local_bench(tmp_path, {Stage.STAGING: triton.as_external}, f"{{{triton.expression}}}")
         return
     yield from _local_bench(tmp_path, {}, "{}")
+
+
+def _real_bench(corner: real_serving.Corner, folder: Path) -> Iterator[Bench]:
+    yield Bench(
+        platform=corner.serving,
+        load_past=corner.load_past,
+        imports="from tests.contract import real_serving",
+        expression=f"real_serving.serving_of({corner.mark!r}, Path({str(folder)!r}))",
+        url="",
+        unmeasured=frozenset({"mean_batch", "queue_ms"}),
+        lease_s=stage_lock.LEASE_S,
+    )
+    corner.close()
 
 
 def _local_bench(tmp_path: Path, external: Mapping[Stage, ExternalTriton], expression: str) -> Iterator[Bench]:

@@ -28,7 +28,7 @@ from backend.ports.evaluations import EvaluationStore
 from backend.ports.example_sets import ExampleSets
 from backend.ports.hard_examples import HardExamples
 from backend.ports.operations import OperationStore
-from tests.fakes.aws.fixtures import FakeAws
+from tests.fakes.aws.account import FakeAws
 
 
 @dataclass(frozen=True, kw_only=True)

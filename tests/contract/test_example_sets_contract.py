@@ -10,11 +10,10 @@ from backend.domain.example_sets import ExampleSet
 from backend.errors import InvalidInputError, NotFoundError
 from backend.services.labelled_drawings import LabelledDrawings, pack
 from tests.contract.stores import Stores, stores
-from tests.fakes.aws.fixtures import aws, aws_server
 from tests.fakes.backend import NOON
 from tests.unit.services.test_launching import example
 
-__all__ = ["aws", "aws_server", "stores"]
+__all__ = ["stores"]
 
 FIRST, SECOND = pack([example(10, 1)]), pack([example(20, 2), example(10, 1)])
 

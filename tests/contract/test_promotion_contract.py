@@ -15,9 +15,8 @@ from backend.domain.steps import StepStatus
 from backend.errors import GateFailedError, StageBusyError, StalePlanError, WrongStateError
 from backend.services.promotion import NOTHING
 from tests.contract.promotion_platforms import ADA, Shop, shop
-from tests.fakes.aws.fixtures import aws, aws_server
 
-__all__ = ["aws", "aws_server", "shop"]
+__all__ = ["shop"]
 
 STAGE = Stage.STAGING
 

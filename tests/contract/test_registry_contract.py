@@ -18,10 +18,8 @@ from backend.errors import ArchiveRejectedError, NotFoundError
 from backend.ports.registry import ModelRegistry
 from tests.contract.archives import good_archive
 from tests.fakes import trainer
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.hosted import registry_on
-
-__all__ = ["aws", "aws_server"]
 
 EVALUATION = Evaluation.from_document(trainer.evaluation())
 

@@ -25,9 +25,9 @@ from backend.errors import (
     StoreError,
 )
 from tests.contract import archives
-from tests.contract.serving_platforms import Bench, aws, aws_server, bench
+from tests.contract.serving_platforms import Bench, bench
 
-__all__ = ["aws", "aws_server", "bench"]
+__all__ = ["bench"]
 
 STAGE = Stage.STAGING
 

@@ -17,9 +17,8 @@ from backend.domain.serving import ServedModel, Stage
 from backend.domain.steps import Step, StepStatus
 from backend.errors import NotFoundError
 from tests.contract.stores import Stores, stores
-from tests.fakes.aws.fixtures import aws, aws_server
 
-__all__ = ["aws", "aws_server", "stores"]
+__all__ = ["stores"]
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

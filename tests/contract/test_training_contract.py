@@ -16,11 +16,10 @@ from backend.domain.jobs import Compute, JobStatus, TrainingRequest
 from backend.errors import InvalidInputError, NotFoundError, RefusedError, WrongStateError
 from tests.contract.training_platforms import Bench, bench, ended, pytest_generate_tests, running, wait_until
 from tests.fakes import trainer
-from tests.fakes.aws.fixtures import aws, aws_server, launchers
 
 pytestmark = pytest.mark.processes
 
-__all__ = ["aws", "aws_server", "bench", "launchers", "pytest_generate_tests"]
+__all__ = ["bench", "pytest_generate_tests"]
 
 
 class TestSubmitting:
@@ -282,6 +281,14 @@ class TestWhatIsLacking:
         assert job.billing is not None
         assert (job.billing.instance_type, job.billing.spot) == ("ml.c5.2xlarge", True)
         assert job.billing.saved is not None and 0 <= job.billing.saved <= 1
+
+    def test_what_a_launch_costs_is_told_beforehand_and_nothing_forbids_what_is_asked_for(self, bench: Bench) -> None:
+        outlook = bench.platform.outlook(Compute())
+        assert outlook.shortage == ""
+        if Feature.COMPUTE in bench.platform.unsupported:
+            assert outlook.hourly_price == 0
+        else:
+            assert outlook.hourly_price is None or outlook.hourly_price > 0
 
     def test_who_has_nothing_to_choose_refuses_a_choice_with_the_reason(self, bench: Bench) -> None:
         if Feature.COMPUTE in bench.platform.unsupported:

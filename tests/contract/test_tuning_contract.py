@@ -14,9 +14,9 @@ from backend.errors import InvalidInputError, NotFoundError, RefusedError, Wrong
 from tests.contract.training_platforms import wait_until
 from tests.contract.tuning_platforms import SLOTS, Bench, bench, ended, pytest_generate_tests, seen
 from tests.fakes import trainer
-from tests.fakes.aws.fixtures import aws, aws_server, launchers
 
-__all__ = ["aws", "aws_server", "bench", "launchers", "pytest_generate_tests"]
+__all__ = ["bench", "pytest_generate_tests"]
+
 pytestmark = pytest.mark.processes
 
 GRID = ("lr=0.0012,0.012", "batch_size=128,256")

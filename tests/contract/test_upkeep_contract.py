@@ -14,9 +14,8 @@ from backend.domain.traffic import Span
 from backend.errors import NotFoundError
 from tests.contract.training_platforms import wait_until
 from tests.contract.upkeep_platforms import NOON, Bench, bench
-from tests.fakes.aws.fixtures import aws, aws_server
 
-__all__ = ["aws", "aws_server", "bench"]
+__all__ = ["bench"]
 
 STAGE = Stage.STAGING
 MINUTE = timedelta(minutes=1)

@@ -26,8 +26,8 @@ from backend.domain.training import resolve
 from backend.ports.training import TrainingPlatform
 from tests.contract import real_account
 from tests.fakes import trainer
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.container import TrainerContainer
-from tests.fakes.aws.fixtures import FakeAws
 from tests.fakes.aws.zygote import Zygote
 
 

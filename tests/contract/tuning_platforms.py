@@ -29,7 +29,7 @@ from tests.contract import real_account
 from tests.contract.training_platforms import SageMakerBench as TrainingBench
 from tests.contract.training_platforms import over_platforms, processes_with, wait_until
 from tests.fakes import trainer
-from tests.fakes.aws.fixtures import FakeAws
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.zygote import Zygote
 
 SLOTS = 2

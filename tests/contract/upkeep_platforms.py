@@ -25,7 +25,7 @@ from backend.domain.serving import Stage
 from backend.domain.traffic import Sample
 from backend.ports.upkeep import Tallies
 from backend.wiring.platform import Upkeep
-from tests.fakes.aws.fixtures import FakeAws
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.hosted import INSTANCE
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

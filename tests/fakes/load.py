@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from backend.domain.loadtest import LoadPlan, Shot
+from backend.domain.loadtest import LoadPlan, Reach, Shot
 from backend.ports.load import LoadGenerator, Progress
 
 _LATENCY_S = 0.004
@@ -19,19 +19,20 @@ class FakeLoad:
     """
 
     def __init__(self, *, failing: int = 0) -> None:
+        self.reach = Reach()
         self.failing = failing
         self.asked: list[tuple[str, LoadPlan]] = []
         self.streamed: list[tuple[str, float]] = []
 
-    def closed_loop(self, url: str, plan: LoadPlan, progress: Progress) -> Sequence[Shot]:
-        self.asked.append((url, plan))
+    def closed_loop(self, address: str, plan: LoadPlan, progress: Progress) -> Sequence[Shot]:
+        self.asked.append((address, plan))
         progress(1.0, 10, self.failing)
         answered = [Shot(due=n, sent=n, done=n + 0.01, version=1) for n in range(10 - self.failing)]
         return [*answered, *(Shot(due=n, sent=n, done=n + 2.0, failure="timeout") for n in range(self.failing))]
 
     @contextmanager
-    def stream(self, url: str, per_second: float) -> Iterator[Sequence[Shot]]:
-        self.streamed.append((url, per_second))
+    def stream(self, address: str, per_second: float) -> Iterator[Sequence[Shot]]:
+        self.streamed.append((address, per_second))
         begun = time.monotonic() - 2 * _LATENCY_S
         shots = [Shot(due=begun, sent=begun, done=begun + _LATENCY_S, version=1)]
         try:

@@ -101,7 +101,7 @@ def test_what_cannot_be_accepted_says_why(world: World, operations: RecordedOper
     drifted(world, approved=False)
     button = open_page("promote").get_by_key("drift_accept_prod")
     assert button.disabled
-    assert "its approval is PendingManualApproval" in button.help
+    assert "it is waiting for approval" in button.help
 
 
 def test_the_card_of_the_stage_does_not_say_that_all_is_well(world: World, operations: RecordedOperations) -> None:

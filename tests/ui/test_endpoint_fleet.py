@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from backend.domain.capabilities import Feature, Unsupported
+from backend.domain.capabilities import Unsupported
 from backend.domain.identity import Role
 from backend.domain.scaling import Autoscaling, Scale
 from backend.domain.serving import Stage
 from backend.services.auditing import Auditor
 from backend.services.fleets import FleetService
 from tests.fakes.backend import World, now
-from tests.ui.conftest import open_page, texts, use
+from tests.ui.conftest import open_page, use
 from tests.ui.test_pages import registered
 
 
@@ -45,10 +45,9 @@ class FakeFleets:
 
 @pytest.fixture
 def fleets(world: World, monkeypatch: pytest.MonkeyPatch) -> FakeFleets:
-    """Version 1 serves at prod, on a platform with fleets and without load tests."""
+    """Version 1 serves at prod, on a platform with fleets."""
     registered(world)
     world.backend.promotion.promote(Stage.PROD, 1, actor=world.backend.actor)
-    world.backend.serving.unsupported = {Feature.LOAD_TEST: "Signed requests only."}
     fleets = FakeFleets()
     service = FleetService(fleets, world.backend.serving, Auditor(world.backend.audit, now))
     use(replace(world, backend=replace(world.backend, scales=fleets, fleets=service)), monkeypatch)
@@ -57,8 +56,6 @@ def fleets(world: World, monkeypatch: pytest.MonkeyPatch) -> FakeFleets:
 
 def test_a_stage_is_scaled_by_hand_and_the_audit_log_says_so(world: World, fleets: FakeFleets) -> None:
     app = open_page("endpoints")
-    assert "Signed requests only." in texts(app)
-    assert not [button for button in app.button if button.key == "loadtest_submit"]
     app.number_input(key="fleet_instances").set_value(3).run()
     app.button(key="fleet_scale").click().run()
     assert fleets.scale.desired == 3

@@ -18,11 +18,9 @@ from backend.settings import Settings
 from tests.contract.archives import digest_of, good_archive
 from tests.contract.test_serving_contract import ignore, served_from
 from tests.contract.training_platforms import wait_until
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.hosted import serving_on
 from tests.ui.conftest import open_page, texts
-
-__all__ = ["aws", "aws_server"]
 
 STAGE = Stage.STAGING
 
@@ -45,6 +43,7 @@ def on_aws(aws: FakeAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     settings = Settings(DIGITS_HOME=tmp_path / "home", DIGITS_PLATFORM="sagemaker", **aws.environment)
     backend = bootstrap.connect(settings, watched=True)
     monkeypatch.setattr(context, "connect", lambda _, *, watched: backend)
+    monkeypatch.setenv("DIGITS_PLATFORM", "sagemaker")
     st.cache_resource.clear()
     st.cache_data.clear()
     wait_until(lambda: backend.serving.describe(STAGE).status is EndpointStatus.IN_SERVICE, 20)
@@ -69,7 +68,7 @@ def test_the_numbers_are_cloudwatchs_and_idling_has_a_price_or_says_that_it_is_u
 
 def test_what_sagemaker_lacks_says_why(on_aws: Backend) -> None:
     said = texts(open_page("endpoints", stage="staging"))
-    assert "Inference Recommender runs load tests within AWS" in said
+    assert "not the most that the endpoint can do (SageMaker Inference Recommender does)" in said
     assert "`python -m backend guard` takes it down" in said
 
 

@@ -244,7 +244,7 @@ class TestPromote:
         registered(world, approved=False)
         app = open_page("promote", version="1")
         assert app.get_by_key("promote_submit").disabled
-        assert "cannot be promoted: its approval is PendingManualApproval" in texts(app)
+        assert "v1 cannot be promoted: it is waiting for approval. An approver has to decide." in texts(app)
         app.get_by_key("version_approve").click().run()
         assert world.backend.registry.get(1).approval is Approval.APPROVED
         assert not app.get_by_key("promote_submit").disabled

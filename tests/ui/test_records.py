@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from backend.domain.audit import AuditEvent
-from backend.domain.promotion import Deployment
+from backend.domain.drift import DRIFTED, GUARD
+from backend.domain.promotion import Deployment, Outcome
 from backend.domain.registry import Approval
 from backend.domain.serving import Stage
-from tests.fakes.backend import NOON, World
+from tests.fakes.backend import NOON, World, now
 from tests.ui.conftest import open_page, texts
 
 
@@ -137,3 +140,71 @@ class TestHistory:
         app = open_page("promote", stage="prod", history_at="2030-01-01T00:00")
         assert "Production served v1 at 2030-01-01 00:00:00 UTC: from" in texts(app)
         assert "python -m backend deployments at prod 2030-01-01T00:00" in texts(app)
+
+    def test_what_answered_instead_is_told_with_it(self, world: World) -> None:
+        """The guard saw another version answer: that v1 was deployed is then half of the truth."""
+        promoted(world, 1)
+        seen = AuditEvent(
+            at=now(),
+            actor=GUARD,
+            action="drift",
+            subject="stage prod",
+            outcome=DRIFTED,
+            after={"differences": "version: should be 1, is 2"},
+        )
+        world.backend.audit.append(seen)
+        said = texts(open_page("promote", stage="prod", history_at="2030-01-01T00:00"))
+        assert "Production served v1 at 2030-01-01 00:00:00 UTC" in said
+        assert "But something else answered, from " in said
+        assert "nobody has seen it in step since. version: should be 1, is 2" in said
+        said = texts(open_page("promote", stage="staging", history_at="2030-01-01T00:00"))
+        assert "something else answered" not in said
+
+    def test_hundreds_of_deployments_are_paged_through(self, world: World) -> None:
+        (done,) = promoted(world, 1)
+        for number in range(120):
+            at = NOON + timedelta(minutes=number)
+            world.backend.deployments.save(
+                replace(done, id=f"prod-v1-{number:08}", outcome=Outcome.FAILED, started_at=at, ended_at=at)
+            )
+        app = open_page("promote", stage="prod")
+        assert "121 deployments" in texts(app)
+        assert deployments(app)[:2] == [done.id, "prod-v1-00000119"]
+        assert len(deployments(app)) == 50
+        app.get_by_key("history_page_prod").set_value(3).run()
+        assert deployments(app)[-1] == "prod-v1-00000000"
+        assert len(deployments(app)) == 21
+
+    def test_a_rollback_shows_the_difference_and_how_long_it_takes_before_it_is_confirmed(self, world: World) -> None:
+        promoted(world, 1, 2)
+        app = open_page("promote", stage="prod", version="2")
+        app.get_by_key("rollback_submit").click().run()
+        (difference,) = [table.value for table in app.dataframe if list(table.value.columns) == ["", "v2", "v1"]]
+        assert difference[""].tolist()[:2] == ["Accuracy", "Worst digit"]
+        assert "It takes about " in texts(app)
+        assert "the median of 2 deployments to prod" in texts(app)
+
+    def test_the_time_to_restore_is_measured_and_told(self, world: World) -> None:
+        promoted(world, 1, 2)
+        back = world.backend.promotion.roll_back(Stage.PROD, actor=world.backend.actor)
+        assert back.restored_in is not None
+        app = open_page("promote", stage="prod", deployment=back.id)
+        assert "It answered again " in "\n".join(element.value for element in app.success)
+        rows = "\n".join(table.value.to_string() for table in open_page("evidence", deployment=back.id).table)
+        assert "Time to restore" in rows
+        assert "from its beginning until v1 answered" in rows
+        rows = "\n".join(table.value.to_string() for table in open_page("evidence", deployment=done(world)).table)
+        assert "Time to restore" not in rows, "a promotion restores nothing"
+
+
+def deployments(app: AppTest) -> list[str]:
+    """Those of the history's table, in order."""
+    (table,) = [table.value for table in app.dataframe if "Deployment" in table.value.columns]
+    return list(table["Deployment"])
+
+
+def done(world: World) -> str:
+    """The promotion of version 2."""
+    return next(
+        d.id for d in world.backend.promotion.history(Stage.PROD) if (d.version, d.kind.value) == (2, "promote")
+    )

@@ -29,6 +29,14 @@ class TestTheTable:
         assert found["good"]["W&B"] == ["Not synced"]
         assert found["good"]["Tags"] == ["keep"]
 
+    def test_a_value_that_is_a_number_in_one_run_and_a_word_in_another_is_a_word_in_all(self, world: World) -> None:
+        for name, rate in (("a", 0.01), ("b", "auto"), ("c", 3)):
+            world.runs.add_run(name, {"loss": [1.0]}, config={"lr": rate})
+        world.runs.add_run("d", {"loss": [1.0]}, config={"other": True})
+        found = {row["Run"]: row for row in rows(open_page("runs"), "runs_table")}
+        assert [found[name]["lr"] for name in "abcd"] == ["0.01", "auto", "3", None]
+        assert found["d"]["other"] == "True"
+
     def test_a_loss_is_best_where_it_is_lowest(self, world: World) -> None:
         three(world)
         app = open_page("runs", runs_metric="val/loss")
@@ -70,7 +78,7 @@ class TestFilters:
     def test_the_language(self, world: World) -> None:
         three(world)
         app = open_page("runs", runs_filter="config.lr < 0.05 and val/accuracy@best > 0.98")
-        assert names(app) == ["good"] or names(app) == []
+        assert names(app) == ["good"], "the best value is looked for in the history"
 
     @pytest.mark.parametrize(
         ("params", "expected"),
@@ -96,10 +104,18 @@ class TestFilters:
         assert "no regular expression" in texts(app)
         assert len(names(app)) == 3
 
+    def test_each_field_that_cannot_be_read_is_told(self, world: World) -> None:
+        three(world)
+        said = texts(open_page("runs", runs_name="(", runs_filter="lr <"))
+        assert "The name is no regular expression: missing ): (." in said
+        assert "The filter cannot be read at the end" in said
+
     def test_a_misspelt_name_is_told(self, world: World) -> None:
         three(world)
         said = texts(open_page("runs", runs_filter="config.lrr < 1"))
         assert "No run has 'config.lrr'. Did you mean config.lr?" in said
+        said = texts(open_page("runs", runs_filter="config.lrr < 1 and config.modell == 'x'"))
+        assert "No run has 'config.lrr'. Did you mean config.lr? No run has 'config.modell'." in said
         assert "No run matches" in said
 
     def test_nothing_matches_and_one_click_clears_it(self, world: World) -> None:

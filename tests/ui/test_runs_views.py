@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
+from PIL import Image
 
 from app import run_queries
 from app.state import Key
@@ -21,6 +23,13 @@ PIXEL = (  # a PNG of one pixel
     b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00:~\x9bU\x00\x00\x00\nIDATx\x9cc`"
     b"\x00\x00\x00\x02\x00\x01H\xaf\xa4q\x00\x00\x00\x00IEND\xaeB`\x82"
 )
+
+
+def blank(side: int) -> bytes:
+    """A PNG of so many pixels squared."""
+    file = io.BytesIO()
+    Image.new("1", (side, side)).save(file, "PNG")
+    return file.getvalue()
 
 
 class TestCharts:
@@ -146,6 +155,26 @@ class TestViews:
         assert "2 read as 7" not in texts(app)
         app.get_by_key("runs_media_step_test/mistakes").set_value(1).run()
         assert "2 read as 7" in texts(app)
+
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "No picture that can be shown."),
+            (b"", "No picture that can be shown."),
+            (PIXEL[:20], "No picture that can be shown."),
+            (blank(5_000), "5,000 x 5,000 pixels: too large to show here."),
+        ],
+    )
+    def test_what_is_no_picture_or_a_huge_one_is_only_handed_out(self, world: World, content: bytes, said: str) -> None:
+        """A file of three kilobytes may be a hundred megabytes in memory."""
+        item = MediaItem(metric="p", step=1, path="m/evil.png", kind="image-file")
+        world.runs.add_run("a", {"loss": [1.0]}, media=[(item, content), (item, content)])
+        app = open_page("runs", runs_view="Media")
+        assert said in texts(app)
+        assert app.get("imgs") == []
+        assert [button.label for button in app.get("download_button") if button.key.startswith("media_")] == [
+            r"evil\.png"
+        ]
 
     def test_the_console_is_text_and_nothing_else(self, world: World) -> None:
         world.runs.add_run("a", {"loss": [1.0]}, console=["epoch 1 \x1b[31mred\x1b[0m", "<b>done</b>"])

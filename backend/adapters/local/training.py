@@ -15,13 +15,13 @@ from backend.adapters.local.job_store import JobStore
 from backend.adapters.local.processes import reap
 from backend.domain.capabilities import Feature, Unsupported, require
 from backend.domain.freshness import NOW, Freshness
-from backend.domain.jobs import Compute, JobStatus, LogChunk, MetricPoint, TrainingJob, TrainingRequest
+from backend.domain.jobs import Compute, JobStatus, LogChunk, MetricPoint, Outlook, TrainingJob, TrainingRequest
 from backend.errors import NotFoundError, WrongStateError
 from backend.ports.training import NO_CHANNELS, Channel, TrainingPlatform
 
 TRAINER: Final = "backend.digits.train"
 UNSUPPORTED: Final[Unsupported] = {
-    Feature.COMPUTE: "Jobs run on this machine, one after the other: there is nothing to choose.",
+    Feature.COMPUTE: "Jobs run on this machine: there are no instances, spot capacity or time limits to choose.",
 }
 
 
@@ -41,6 +41,9 @@ class LocalTraining:
 
     def freshness(self) -> Freshness:
         return NOW
+
+    def outlook(self, compute: Compute, instances: int = 1) -> Outlook:
+        return Outlook()  # what has no slot waits
 
     def submit(self, request: TrainingRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TrainingJob:
         if request.compute != Compute():

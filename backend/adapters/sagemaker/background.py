@@ -1,24 +1,26 @@
 """Answers that are looked up on threads of their own, so that no page ever waits for AWS.
 
 Whoever asks gets what was last known, at once, and a new look begins when that is old. While AWS throttles or cannot be
-reached, the answer stays and says how old it is. Only the very first question waits, and not for long.
+reached, the answer stays and says how old it is. Only a question that was never answered waits, and not for long; once
+one has waited in vain, the others of the page do not.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from backend.adapters.sagemaker.job_logs import JobLog
 from backend.adapters.sagemaker.training import SageMakerTraining
+from backend.adapters.sagemaker.training_limits import shortage
 from backend.adapters.sagemaker.tuning import SageMakerTuning
 from backend.domain.capabilities import Unsupported
 from backend.domain.freshness import Freshness
-from backend.domain.jobs import LogChunk, MetricPoint, TrainingJob, TrainingRequest
+from backend.domain.jobs import Compute, LogChunk, MetricPoint, Outlook, TrainingJob, TrainingRequest
 from backend.domain.tuning import StopMode, TuningJob, TuningRequest
 from backend.errors import DigitsError, NotFoundError, PlatformError
 from backend.ports.training import NO_CHANNELS, Channel, TrainingPlatform
@@ -29,12 +31,33 @@ LIST_SECONDS: Final = 5.0
 JOB_SECONDS: Final = 2.0
 ENDED_SECONDS: Final = 300.0
 """What has ended changes no more; its last log lines may come late."""
+QUOTA_SECONDS: Final = 300.0
+"""A quota changes when AWS has granted more, which takes hours."""
 PATIENCE: Final = 2.0
 """Seconds that a first question waits for its answer."""
+SILENCE: Final = 10.0
+"""Seconds for which nobody waits any more after one has waited in vain, unless AWS answers meanwhile."""
 _SLOWER_AFTER_TROUBLE: Final = 4.0
 _KEPT: Final = 200
 
 T = TypeVar("T")
+
+
+class _Patience:
+    """What the first questions of a page have together: ten that nobody answers are to wait for as long as one."""
+
+    def __init__(self) -> None:
+        self._silent_until = 0.0
+
+    def wait(self, answered: threading.Event) -> None:
+        if time.monotonic() >= self._silent_until and not answered.wait(PATIENCE):
+            self._silent_until = time.monotonic() + SILENCE
+
+    def answered(self) -> None:
+        self._silent_until = 0.0
+
+
+_patience: Final = _Patience()
 
 
 class Answer(Generic[T]):
@@ -58,7 +81,7 @@ class Answer(Generic[T]):
         """
         self._look()
         if not self._has:
-            self._done.wait(PATIENCE)
+            _patience.wait(self._done)
         with self._lock:
             if isinstance(self._error, NotFoundError) or (self._error is not None and not self._has):
                 raise self._error
@@ -93,6 +116,7 @@ class Answer(Generic[T]):
             self._due = time.monotonic() + pause
             if error is None:
                 self._known, self._has, self.as_of = found, True, datetime.now(UTC)
+                _patience.answered()
             self._looking = False
             self._done.set()
 
@@ -100,13 +124,13 @@ class Answer(Generic[T]):
 class Answers(Generic[T]):
     """One `Answer` for each of many questions of a kind, the latest few hundred."""
 
-    def __init__(self, ask: Callable[[str], T], every: Callable[[T], float]) -> None:
+    def __init__(self, ask: Callable[[Any], T], every: Callable[[T], float]) -> None:
         self._ask = ask
         self._every = every
-        self._answers: dict[str, Answer[T]] = {}
+        self._answers: dict[Hashable, Answer[T]] = {}
         self._lock = threading.Lock()
 
-    def get(self, question: str) -> T:
+    def get(self, question: Hashable) -> T:
         return self._of(question).get()
 
     def forget(self) -> None:
@@ -114,11 +138,11 @@ class Answers(Generic[T]):
         with self._lock:
             self._answers.clear()
 
-    def of(self, question: str) -> Freshness:
+    def of(self, question: Hashable) -> Freshness:
         answer = self._of(question)
         return Freshness(as_of=answer.as_of, trouble=answer.trouble)
 
-    def _of(self, question: str) -> Answer[T]:
+    def _of(self, question: Hashable) -> Answer[T]:
         with self._lock:
             answer = self._answers.pop(question, None) or Answer(lambda: self._ask(question), self._every)
             self._answers[question] = answer
@@ -135,6 +159,7 @@ class WatchedTraining:
         self._lists: Answers[Sequence[TrainingJob]] = Answers(lambda _: training.list_jobs(), lambda _: LIST_SECONDS)
         self._jobs: Answers[TrainingJob] = Answers(training.describe, _pause)
         self._logs: Answers[JobLog | None] = Answers(training.log, lambda _: JOB_SECONDS)
+        self._quotas: Answers[int | None] = Answers(lambda name: training.quota(name), lambda _: QUOTA_SECONDS)
 
     @property
     def unsupported(self) -> Unsupported:
@@ -142,6 +167,14 @@ class WatchedTraining:
 
     def freshness(self) -> Freshness:
         return self._lists.of("")
+
+    def outlook(self, compute: Compute, instances: int = 1) -> Outlook:
+        name = self._training.quota_name(compute)
+        try:
+            quota = self._quotas.get(name)
+        except DigitsError:
+            quota = None
+        return Outlook(hourly_price=self._training.hourly_price(compute), shortage=shortage(name, quota, instances))
 
     def submit(self, request: TrainingRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TrainingJob:
         job = self._training.submit(request, channels)

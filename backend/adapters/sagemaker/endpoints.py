@@ -71,18 +71,15 @@ _UNSUPPORTED: Final[Unsupported] = {
     "costs until it is deleted. Delete it, or scale it down.",
     Feature.TAKE_DOWN: "No process of this product runs in AWS. `python -m backend guard` takes it down: let cron or "
     "GitHub Actions run that by the clock.",
-    Feature.PROBE_STREAM: "SageMaker takes signed requests only, which the probe stream does not send: whether a "
-    "client was let down is not measured. The deployment's own steps ask the known digits before and after.",
-    Feature.LOAD_TEST: "SageMaker takes signed requests only, which the load generator does not send. SageMaker "
-    "Inference Recommender runs load tests within AWS.",
 }
 
 
 class SageMakerEndpoints:
     """`ServingPlatform` on SageMaker. `suffixes` names endpoints beside the stages' own, as a pull request's.
 
-    `tags` are put on an endpoint as it is created. With `declared`, `hosting` is what is declared for the endpoint: one
-    that runs otherwise says so, and a deployment of the very same model changes it; without, it counts for new configs.
+    `tags` are put on an endpoint as it is created, beside those of the hosting. With `declared`, `hosting` is what is
+    declared for the endpoint: one that runs otherwise says so, and a deployment of the very same model changes it;
+    without, it counts for new configs.
     """
 
     def __init__(
@@ -114,7 +111,8 @@ class SageMakerEndpoints:
         own = {stage: suffixes.get(stage, "") for stage in Stage}
         names = {stage: endpoint_name(stage, own[stage]) for stage in Stage}
         self._hosted = {
-            stage: HostedEndpoint(aws, name, tags=tags, poll_s=poll_s, pause=pause) for stage, name in names.items()
+            stage: HostedEndpoint(aws, name, tags={**hosting.tags, **(tags or {})}, poll_s=poll_s, pause=pause)
+            for stage, name in names.items()
         }
         self._wanted = {stage: WantedStore(bucket, deployments_folder(stage, own[stage])) for stage in Stage}
         self._lifetimes = S3Lifetimes(bucket, suffixes=suffixes)

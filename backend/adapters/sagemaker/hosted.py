@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from backend.adapters.sagemaker.errors import BusyError, TakenError, translating
+from backend.adapters.sagemaker.serving_requests import tagging
 from backend.adapters.sagemaker.session import Aws
 from backend.errors import (
     AccessError,
@@ -61,7 +62,7 @@ class HostedEndpoint:
     ) -> None:
         self._aws = aws
         self.name = name
-        self._tags = [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
+        self._tags = tags or {}
         self._poll_s = poll_s
         self._pause = pause
 
@@ -114,7 +115,7 @@ class HostedEndpoint:
                 lambda: self._aws.sagemaker("write").create_endpoint(
                     EndpointName=self.name,
                     EndpointConfigName=config,
-                    **({"Tags": self._tags} if self._tags else {}),  # type: ignore[arg-type]
+                    **tagging(self._tags),
                 ),
             )
         except TakenError as error:

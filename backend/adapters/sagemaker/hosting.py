@@ -13,7 +13,7 @@ from typing import Any
 from backend.adapters.sagemaker.artifacts import Artifacts
 from backend.adapters.sagemaker.errors import TakenError, translating
 from backend.adapters.sagemaker.names import parse_content_name
-from backend.adapters.sagemaker.serving_requests import Hosting, config_request, model_request, same_content
+from backend.adapters.sagemaker.serving_requests import Hosting, config_request, model_request, same_content, tagging
 from backend.adapters.sagemaker.session import PAGE, Aws
 from backend.domain.serving import ServedModel
 from backend.errors import DeploymentFailedError, DigitsError, NotFoundError
@@ -41,19 +41,19 @@ class Preparation:
     def ensure(self, target: ServedModel) -> str:
         """Make the model and the config that are not there yet; the config's name. The archive must be stored."""
         model, config = self._requests(target)
-        sagemaker = self._aws.sagemaker("write")
+        sagemaker, tags = self._aws.sagemaker("write"), tagging(self._hosting.tags)
         self._ensure(
             f"model '{model['ModelName']}'",
             model,
             look=lambda: sagemaker.describe_model(ModelName=model["ModelName"]),
-            create=lambda: sagemaker.create_model(**model),
+            create=lambda: sagemaker.create_model(**model, **tags),
         )
         name = config["EndpointConfigName"]
         self._ensure(
             f"endpoint config '{name}'",
             config,
             look=lambda: sagemaker.describe_endpoint_config(EndpointConfigName=name),
-            create=lambda: sagemaker.create_endpoint_config(**config),
+            create=lambda: sagemaker.create_endpoint_config(**config, **tags),
         )
         return str(name)
 

@@ -19,13 +19,14 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from backend.adapters.sagemaker import source
+from backend.adapters.sagemaker.account import Account
 from backend.adapters.sagemaker.errors import translated
 from backend.adapters.sagemaker.job_files import copy_checkpoints, upload_data
 from backend.adapters.sagemaker.job_records import JobRecords, Launch, Launched, LaunchState
 from backend.adapters.sagemaker.job_requests import JobSettings, Site, job_settings, search
 from backend.adapters.sagemaker.lookup import Lookup
 from backend.adapters.sagemaker.objects import Bucket
-from backend.adapters.sagemaker.session import Account, Aws
+from backend.adapters.sagemaker.session import Aws
 from backend.digits.metric_lines import metric_definitions
 from backend.domain.jobs import JobKind, TrainingRequest
 from backend.domain.tuning import TuningRequest

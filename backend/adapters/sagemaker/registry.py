@@ -19,6 +19,7 @@ from backend.adapters.sagemaker.registry_requests import (
     package_request,
     parse_description,
 )
+from backend.adapters.sagemaker.serving_requests import tagging
 from backend.adapters.sagemaker.session import PAGE, Aws
 from backend.adapters.sagemaker.version_log import VersionLog
 from backend.domain.evaluation import Evaluation
@@ -56,12 +57,22 @@ class Measured:
 class SageMakerRegistry:
     """`ModelRegistry` on SageMaker. `image` is the container that serves the versions."""
 
-    def __init__(self, aws: Aws, bucket: Bucket, artifacts: Artifacts, *, image: str, group: str = MODEL_GROUP) -> None:
+    def __init__(
+        self,
+        aws: Aws,
+        bucket: Bucket,
+        artifacts: Artifacts,
+        *,
+        image: str,
+        group: str = MODEL_GROUP,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
         self._aws = aws
         self._bucket = bucket
         self._artifacts = artifacts
         self._image = image
         self._group = group
+        self._tags = tags or {}
         self._facts: dict[str, Facts] = {}
         self._decided = VersionLog(bucket, "registry/decisions", Decided)
         self._measured = VersionLog(bucket, "registry/evaluations", Measured)
@@ -186,6 +197,7 @@ class SageMakerRegistry:
                     sagemaker.create_model_package_group(
                         ModelPackageGroupName=self._group,
                         ModelPackageGroupDescription="Digit classifiers: what staging and prod serve is one of these.",
+                        **tagging(self._tags),
                     )
             except TakenError:
                 return  # somebody registered their first version in the same moment

@@ -64,6 +64,7 @@ def serving_on_aws(
     subnets: tuple[str, ...],
     security_groups: tuple[str, ...],
     kms_key: str,
+    tags: Mapping[str, str] | None = None,
     prices: Prices | None = None,
 ) -> ServingOnAws:
     """`image` empty is AWS's own Triton container of the region. Raises `InvalidInputError` for what cannot be so."""
@@ -76,18 +77,19 @@ def serving_on_aws(
         subnets=subnets,
         security_groups=security_groups,
         kms_key=kms_key,
+        tags=tags or {},
     )
     bucket = Bucket(aws)
     artifacts = Artifacts(aws, cache)
     serving = SageMakerEndpoints(aws, bucket, artifacts, hosting, prices=prices)
 
-    def serve(on: Hosting, suffixes: Suffixes, tags: Mapping[str, str], declared: bool) -> SageMakerEndpoints:
+    def serve(on: Hosting, suffixes: Suffixes, own: Mapping[str, str], declared: bool) -> SageMakerEndpoints:
         return SageMakerEndpoints(
-            aws, bucket, artifacts, on, prices=prices, suffixes=suffixes, tags=tags, declared=declared
+            aws, bucket, artifacts, on, prices=prices, suffixes=suffixes, tags=own, declared=declared
         )
 
     return ServingOnAws(
-        registry=SageMakerRegistry(aws, bucket, artifacts, image=hosting.image),
+        registry=SageMakerRegistry(aws, bucket, artifacts, image=hosting.image, tags=hosting.tags),
         serving=serving,
         fleets=SageMakerFleets(aws),
         deployments=S3Deployments(bucket),

@@ -6,7 +6,7 @@ The same version, archive and settings give the same requests, and so the same n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
@@ -39,6 +39,7 @@ class Hosting:
     `image` is the Triton container, `role` what it runs as. `step_percent` of the fleet takes traffic first (canary) or
     with each step (linear); after each, SageMaker watches the alarms for `wait_s` seconds. `terminate_after_s` is how
     long the old fleet is kept after the new one has all traffic. `subnets` and `security_groups` come together.
+    `tags` are put on whatever is made for it; no name depends on them, so that other tags make nothing anew.
     """
 
     image: str
@@ -52,6 +53,7 @@ class Hosting:
     kms_key: str = ""
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse here what SageMaker would refuse after minutes, or take and never finish."""
@@ -95,6 +97,11 @@ class Hosting:
             self.shift
         ]
         return max(_EXECUTION_S[0], steps * self.wait_s + self.terminate_after_s + _ROOM_S)
+
+
+def tagging(tags: Mapping[str, str]) -> dict[str, Any]:
+    """What a request to create something takes so that it has these tags; nothing when there are none."""
+    return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}
 
 
 def model_request(endpoint: str, target: ServedModel, model_data: str, hosting: Hosting) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from backend.adapters.sagemaker import job_parse
+from backend.adapters.sagemaker.endpoint_limits import read_quota
 from backend.adapters.sagemaker.errors import translating
 from backend.adapters.sagemaker.job_files import channel_addresses, upload_channels
 from backend.adapters.sagemaker.job_logs import JobLog, JobLogs
@@ -32,10 +33,20 @@ from backend.adapters.sagemaker.objects import Bucket
 from backend.adapters.sagemaker.prices import Prices
 from backend.adapters.sagemaker.session import Aws
 from backend.adapters.sagemaker.submitting import Start, Submitting
+from backend.adapters.sagemaker.training_limits import shortage, training_quota
 from backend.domain.capabilities import Feature, Unsupported
 from backend.domain.freshness import NOW, Freshness
-from backend.domain.jobs import JobKind, JobStatus, LogChunk, MetricPoint, TrainingJob, TrainingRequest
-from backend.errors import NotFoundError, WrongStateError
+from backend.domain.jobs import (
+    Compute,
+    JobKind,
+    JobStatus,
+    LogChunk,
+    MetricPoint,
+    Outlook,
+    TrainingJob,
+    TrainingRequest,
+)
+from backend.errors import DigitsError, NotFoundError, WrongStateError
 from backend.ports.training import NO_CHANNELS, Channel, TrainingPlatform
 
 UNSUPPORTED: Final[Unsupported] = {
@@ -77,6 +88,25 @@ class SageMakerTraining:
 
     def freshness(self) -> Freshness:
         return NOW
+
+    def outlook(self, compute: Compute, instances: int = 1) -> Outlook:
+        name = self.quota_name(compute)
+        try:
+            quota = self.quota(name)
+        except DigitsError:  # no permission, no network: SageMaker itself refuses what is too much
+            quota = None
+        return Outlook(hourly_price=self.hourly_price(compute), shortage=shortage(name, quota, instances))
+
+    def hourly_price(self, compute: Compute) -> float | None:
+        """Does not wait for AWS."""
+        return self._prices.hourly(compute.instance_type or self._site.instance_type)
+
+    def quota_name(self, compute: Compute) -> str:
+        return training_quota(compute.instance_type or self._site.instance_type, spot=compute.spot)
+
+    def quota(self, name: str) -> int | None:
+        """The account's value; None when it has none of that name. Raises `SetupError`, `PlatformError`."""
+        return read_quota(self._aws, name)
 
     def submit(self, request: TrainingRequest, channels: Mapping[str, Channel] = NO_CHANNELS) -> TrainingJob:
         earlier = self._submitting.repeated(request.key)

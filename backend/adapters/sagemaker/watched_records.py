@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Final
 
-from backend.adapters.sagemaker.background import LIST_SECONDS, Answers
+from backend.adapters.sagemaker.background import JOB_SECONDS, LIST_SECONDS, Answers
 from backend.domain.audit import AuditEvent, AuditFilter, AuditWords
 from backend.domain.example_sets import ExampleSet
+from backend.domain.operations import Operation
 from backend.domain.prediction import HardExample
 from backend.domain.predictions import DataKind, Evaluated, LabelledImages, Predictions
 from backend.ports.audit import EVERYTHING, AuditLog
 from backend.ports.evaluations import EvaluationStore
 from backend.ports.example_sets import ExampleSets
 from backend.ports.hard_examples import HardExamples
+from backend.ports.operations import OperationStore
 
 _EVERYTHING: Final = "all"
+_PAGE: Final = 100
+"""Events that a page shows at once, at most."""
+
+
+class WatchedOperations:
+    """`OperationStore` for a dashboard; a record that is asked for by its id is looked up while it waits."""
+
+    def __init__(self, operations: OperationStore) -> None:
+        self._operations = operations
+        self._latest: Answers[Operation | None] = Answers(operations.latest, lambda _: JOB_SECONDS)
+
+    def save(self, operation: Operation) -> None:
+        self._operations.save(operation)
+        self._latest.forget()
+
+    def get(self, operation_id: str) -> Operation:
+        return self._operations.get(operation_id)
+
+    def latest(self, kind: str) -> Operation | None:
+        return self._latest.get(kind)
 
 
 class WatchedAudit:
-    """`AuditLog` for a dashboard; what a filter asks for is looked up while it waits, all else is kept ready."""
+    """`AuditLog` for a dashboard: what fits on a page is kept ready, for each filter; longer lists are read while they
+    are waited for.
+    """
 
     def __init__(self, audit: AuditLog) -> None:
         self._audit = audit
         self._pages: Answers[Sequence[AuditEvent]] = Answers(
-            lambda page: audit.list_events(**json.loads(page)), lambda _: LIST_SECONDS
+            lambda page: audit.list_events(page[0], limit=page[1], offset=page[2]), lambda _: LIST_SECONDS
         )
-        self._counts: Answers[int] = Answers(lambda _: audit.count(), lambda _: LIST_SECONDS)
+        self._counts: Answers[int] = Answers(audit.count, lambda _: LIST_SECONDS)
         self._words: Answers[AuditWords] = Answers(lambda _: audit.words(), lambda _: LIST_SECONDS)
 
     def append(self, event: AuditEvent) -> None:
@@ -38,12 +61,12 @@ class WatchedAudit:
     def list_events(
         self, wanted: AuditFilter = EVERYTHING, *, limit: int = 1000, offset: int = 0
     ) -> Sequence[AuditEvent]:
-        if wanted == EVERYTHING:
-            return self._pages.get(json.dumps({"limit": limit, "offset": offset}))
+        if limit <= _PAGE or wanted == EVERYTHING:
+            return self._pages.get((wanted, limit, offset))
         return self._audit.list_events(wanted, limit=limit, offset=offset)
 
     def count(self, wanted: AuditFilter = EVERYTHING) -> int:
-        return self._counts.get(_EVERYTHING) if wanted == EVERYTHING else self._audit.count(wanted)
+        return self._counts.get(wanted)
 
     def words(self) -> AuditWords:
         return self._words.get(_EVERYTHING)
@@ -118,6 +141,10 @@ class WatchedEvaluations:
     def _ask(self, question: str) -> Predictions | None:
         archive, kind, data = question.split(" ")
         return self._evaluations.predictions(archive, DataKind(kind), data)
+
+
+def _conforms_operations(adapter: WatchedOperations) -> OperationStore:
+    return adapter
 
 
 def _conforms_audit(adapter: WatchedAudit) -> AuditLog:

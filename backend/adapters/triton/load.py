@@ -25,7 +25,7 @@ from tritonclient.http import InferenceServerClient, InferInput, InferRequestedO
 
 from backend.adapters.triton.canary import canary_images
 from backend.adapters.triton.model_config import INPUT, OUTPUT
-from backend.domain.loadtest import LoadPlan, Shot
+from backend.domain.loadtest import LoadPlan, Reach, Shot
 from backend.domain.serving import TRITON_MODEL
 from backend.ports.load import LoadGenerator, Progress
 
@@ -48,9 +48,11 @@ Schedule = Callable[[], float | None]
 
 
 class TritonLoad:
-    """`LoadGenerator` for a server that speaks Triton's HTTP."""
+    """`LoadGenerator` for a server that speaks Triton's HTTP; an address is its URL."""
 
-    def closed_loop(self, url: str, plan: LoadPlan, progress: Progress) -> Sequence[Shot]:
+    reach = Reach()
+
+    def closed_loop(self, address: str, plan: LoadPlan, progress: Progress) -> Sequence[Shot]:
         end = time.monotonic() + plan.seconds
 
         def due() -> float | None:
@@ -59,10 +61,10 @@ class TritonLoad:
 
         # In a thread of its own: the caller's may have a loop that runs, as a notebook's has.
         with ThreadPoolExecutor(max_workers=1) as alone:
-            return alone.submit(asyncio.run, _load(url, plan.concurrency, due, progress, [])).result()
+            return alone.submit(asyncio.run, _load(address, plan.concurrency, due, progress, [])).result()
 
     @contextmanager
-    def stream(self, url: str, per_second: float) -> Iterator[Sequence[Shot]]:
+    def stream(self, address: str, per_second: float) -> Iterator[Sequence[Shot]]:
         shots: list[Shot] = []
         begun, end = time.monotonic(), math.inf
         numbers = count_from()
@@ -72,7 +74,7 @@ class TritonLoad:
             return moment if moment < end else None
 
         def ask() -> None:
-            asyncio.run(_load(url, STREAM_CONNECTIONS, due, lambda *_: None, shots))
+            asyncio.run(_load(address, STREAM_CONNECTIONS, due, lambda *_: None, shots))
 
         asking = threading.Thread(target=ask, name="probe stream", daemon=True)
         asking.start()

@@ -13,6 +13,8 @@ from tests.fakes.aws.server import page
 from tests.fakes.aws.training import arn
 
 Request = Mapping[str, Any]
+Tag = Callable[[str, list[Request]], None]
+"""Keeps the tags of a resource, which no description of it tells."""
 
 
 class ModelsAndConfigs:
@@ -20,6 +22,7 @@ class ModelsAndConfigs:
 
     def __init__(self, has_data: Callable[[str], bool]) -> None:
         self._has_data = has_data
+        self.tag: Tag = lambda resource, tags: None
         self.models: dict[str, dict[str, Any]] = {}
         self.configs: dict[str, dict[str, Any]] = {}
 
@@ -34,7 +37,8 @@ class ModelsAndConfigs:
         data = asked["PrimaryContainer"]["ModelDataUrl"]
         if not self._has_data(data):
             raise validation(f"Could not find model data at {data}.")
-        self.models[name] = {**asked, "ModelArn": arn("model", name), "CreationTime": datetime.now(UTC)}
+        self.tag(arn("model", name), asked.get("Tags", []))
+        self.models[name] = {**_untagged(asked), "ModelArn": arn("model", name), "CreationTime": datetime.now(UTC)}
         return {"ModelArn": arn("model", name)}
 
     def describe_model(self, asked: Request) -> Request:
@@ -59,7 +63,8 @@ class ModelsAndConfigs:
         for variant in asked["ProductionVariants"]:
             self.model(variant["ModelName"])
         told = {"EndpointConfigArn": arn("endpoint-config", name), "CreationTime": datetime.now(UTC)}
-        self.configs[name] = {**asked, **told}
+        self.tag(told["EndpointConfigArn"], asked.get("Tags", []))
+        self.configs[name] = {**_untagged(asked), **told}
         return {"EndpointConfigArn": told["EndpointConfigArn"]}
 
     def describe_endpoint_config(self, asked: Request) -> Request:
@@ -97,6 +102,7 @@ class ModelPackages:
     """A part of SageMaker: the registry. Numbers count up and are never used again."""
 
     def __init__(self) -> None:
+        self.tag: Tag = lambda resource, tags: None
         self.groups: dict[str, dict[str, Any]] = {}
         self.packages: dict[str, dict[str, Any]] = {}
         self._numbers: dict[str, itertools.count[int]] = {}
@@ -115,8 +121,9 @@ class ModelPackages:
         name = asked["ModelPackageGroupName"]
         if name in self.groups:
             raise validation(f"Model Package Group already exists: {arn('model-package-group', name)}")
+        self.tag(arn("model-package-group", name), asked.get("Tags", []))
         self.groups[name] = {
-            **asked,
+            **_untagged(asked),
             "ModelPackageGroupArn": arn("model-package-group", name),
             "CreationTime": datetime.now(UTC),
             "CreatedBy": {},
@@ -127,6 +134,17 @@ class ModelPackages:
 
     def describe_model_package_group(self, asked: Request) -> Request:
         return self._group(asked["ModelPackageGroupName"])
+
+    def delete_model_package(self, asked: Request) -> None:
+        self._package(asked["ModelPackageName"])
+        del self.packages[asked["ModelPackageName"]]
+
+    def delete_model_package_group(self, asked: Request) -> None:
+        name = asked["ModelPackageGroupName"]
+        self._group(name)
+        if any(package["ModelPackageName"] == name for package in self.packages.values()):
+            raise validation(f"Model package group {arn('model-package-group', name)} is not empty.")
+        del self.groups[name]
 
     def create_model_package(self, asked: Request) -> Request:
         group = asked["ModelPackageGroupName"]
@@ -200,3 +218,7 @@ def limit_exceeded(instance_type: str, limit: int, used: int, wanted: int) -> Aw
             "to request an increase for this quota."
         ),
     )
+
+
+def _untagged(asked: Request) -> dict[str, Any]:
+    return {key: value for key, value in asked.items() if key != "Tags"}

@@ -67,8 +67,8 @@ class Server:
         self.runtime: Runtime | None = None
         self._writing = threading.Lock()
         self.connected: Any = None
-        self.launchers: Zygote | None = None
         """Clients of this server that tests share."""
+        self.launchers: Zygote | None = None
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._http = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Silent)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="fake aws", daemon=True)

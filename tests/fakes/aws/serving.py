@@ -49,6 +49,8 @@ class ServingParts:
         self.triton = Triton(_fetch, _count)
         self.endpoints = Endpoints(self.kept, self.triton.starts, _alarmed)
         self.triton.endpoints = self.endpoints
+        for part in (self.kept, self.packages):
+            part.tag = lambda resource, tags: self.endpoints.tag(resource, tags)
         self.quotas = Quotas()
         server.parts["sagemaker"] += [self.kept, self.packages, self.endpoints]
         server.parts["service-quotas"] = [self.quotas]

@@ -56,9 +56,10 @@ class Zygote:
         assert _ENDED in iter(self._process.stdout.readline, "")
 
     def close(self) -> None:
-        assert self._process.stdin is not None
+        assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(timeout=20)
+        self._process.stdout.close()
 
 
 def main() -> None:

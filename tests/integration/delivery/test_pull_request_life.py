@@ -21,13 +21,12 @@ from backend.adapters.sagemaker.evaluations import S3Evaluations
 from backend.adapters.sagemaker.objects import Bucket
 from backend.domain.serving import Stage
 from tests.contract.serving_platforms import SERVING_ENV
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.hosted import registry_on, serving_on
 from tests.fakes.github import GitHubStandIn, serving
 from tests.integration.delivery.life import GATES, Site, bad_archive, opened, pushed
 from tests.integration.delivery.workflows import Repository, Runner
 
-__all__ = ["aws", "aws_server"]
 PULL_REQUEST = 12
 MARKER = "<!-- digit-ops: staging -->"
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.fakes.aws.fixtures import FakeAws
+from tests.fakes.aws.account import FakeAws
 
 
 def run(aws: FakeAws, home: Path, *words: str) -> tuple[int, Any, str]:

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 
 from backend.adapters.sagemaker.objects import Bucket
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.container import TrainerContainer
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
 
-__all__ = ["aws", "aws_server"]
 pytestmark = pytest.mark.processes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from backend.services.delivery import Order
 from backend.settings import Settings
 from backend.wiring.platform import Stores
 from tests.contract import archives
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.hosted import INSTANCE
 from tests.fakes.aws.iam import Policy, Recorder
 from tests.fakes.aws.training import arn
@@ -41,7 +42,7 @@ from tests.fakes.load import FakeLoad
 from tests.fakes.uploads import FakeUploads
 from tests.integration.sagemaker.test_iam_policies import policy
 
-__all__ = ["aws", "aws_server"]
+TAGS = {"team": "digits", "cost-centre": "42"}
 GATES = {
     Stage.STAGING: (Gate(name=GateName.APPROVED),),
     Stage.PROD: tuple(
@@ -65,7 +66,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sagemaker_endpoints.SageMakerEndpoints.__init__.__kwdefaults__, "poll_s", 0.001)
 
 
-def backend_on(aws: Aws, folder: Path) -> Backend:
+def backend_on(aws: Aws, folder: Path, *, tags: Mapping[str, str] = TAGS) -> Backend:
     made = serving_on_aws(
         aws,
         cache=folder / "cache",
@@ -76,6 +77,7 @@ def backend_on(aws: Aws, folder: Path) -> Backend:
         subnets=(),
         security_groups=(),
         kms_key="",
+        tags=tags,
     )
     home = Home(folder / "home")
     database = Database(home.database)
@@ -162,6 +164,30 @@ def test_an_archive_is_registered_evaluated_and_serves_beside_staging(
     assert [version.version for version in backend.registry.list_versions()] == [1]  # twice delivered, once registered
     assert backend.registry.get(1).evaluation is not None
     assert backend.serving.describe(Stage.STAGING).wanted is None
+
+
+def test_all_that_a_delivery_makes_has_the_tags_of_the_settings_and_only_the_endpoint_those_of_the_delivery(
+    aws: FakeAws, backend: Backend, tmp_path: Path
+) -> None:
+    delivered(backend, stored(aws, tmp_path), tmp_path)
+    kept = aws.serving.kept
+    names = [("endpoint-config", name) for name in kept.configs] + [("model", name) for name in kept.models]
+    made = {kind: tagged(aws, kind, name) for kind, name in [*names, ("model-package-group", "digit-classification")]}
+    assert made == {"endpoint-config": TAGS, "model": TAGS, "model-package-group": TAGS}
+    endpoint = tagged(aws, "endpoint", "digit-classification-pr7-1a2b3c4-staging")
+    assert {name: endpoint[name] for name in TAGS} == TAGS
+    assert endpoint.keys() - TAGS.keys() == {"commit", EXPIRES}
+
+
+def test_with_other_tags_nothing_is_made_anew(aws: FakeAws, backend: Backend, tmp_path: Path) -> None:
+    config = stored(aws, tmp_path)
+    delivered(backend, config, tmp_path)
+    before = (set(aws.serving.kept.configs), set(aws.serving.kept.models))
+    retagged = backend_on(aws.connect(), tmp_path / "later", tags={"team": "others"})
+    again = retagged.delivery.deliver(order(config, tmp_path), actor=backend.actor, say=_say)
+    assert again.deployment is not None
+    assert again.deployment.outcome is Outcome.UNCHANGED
+    assert (set(aws.serving.kept.configs), set(aws.serving.kept.models)) == before
 
 
 def test_what_lies_under_the_address_must_be_what_is_declared(aws: FakeAws, backend: Backend, tmp_path: Path) -> None:
@@ -298,6 +324,10 @@ def test_the_deployers_policies_are_enough_and_stagings_changes_nothing_of_prod(
     backend.teardown.expired(Stage.STAGING, actor=backend.actor)
     backend.teardown.pull_request(Stage.STAGING, 7, actor=backend.actor)
     _allowed(recorder, staging)
+
+
+def tagged(aws: FakeAws, kind: str, name: str) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in aws.training.tags[arn(kind, name)]}
 
 
 def _allowed(recorder: Recorder, held: Policy) -> None:

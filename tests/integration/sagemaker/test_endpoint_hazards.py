@@ -21,12 +21,10 @@ from backend.errors import (
     ThrottledError,
 )
 from tests.contract.promotion_platforms import ADA, Shop, sagemaker_shop
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.faults import EXPIRED, THROTTLED
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
 from tests.fakes.aws.hosted import INSTANCE, serving_on
 from tests.fakes.aws.serving import set_alarm
-
-__all__ = ["aws", "aws_server"]
 
 STAGE = Stage.STAGING
 UNEVALUATED = "These versions were never evaluated."

@@ -28,11 +28,9 @@ from backend.services.auditing import Auditor
 from tests.contract import archives
 from tests.contract.promotion_platforms import ADA, Shop
 from tests.contract.test_registry_contract import register
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.hosted import LEASE_S, hosting_for
 from tests.fakes.aws.iam import Need, Policy, Recorder
-
-__all__ = ["aws", "aws_server"]
 
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "iam"
 POLICIES = sorted(path for path in FOLDER.glob("*.json") if not path.stem.endswith("-trust"))
@@ -60,9 +58,9 @@ def policy(fake: FakeAws, name: str) -> Policy:
 def recorded(fake: FakeAws, folder: Path) -> tuple[Recorder, Shop, SageMakerFleets]:
     recorder = Recorder(fake.account)
     bucket, artifacts = Bucket(recorder.aws), Artifacts(recorder.aws, folder / "archives")
-    hosting = hosting_for(fake.account)
+    hosting = hosting_for(fake.account, tags={"team": "digits"})  # tags take permissions of their own
     shop = Shop(
-        registry=SageMakerRegistry(recorder.aws, bucket, artifacts, image=hosting.image),
+        registry=SageMakerRegistry(recorder.aws, bucket, artifacts, image=hosting.image, tags=hosting.tags),
         serving=SageMakerEndpoints(recorder.aws, bucket, artifacts, hosting, poll_s=0.001, lease_s=LEASE_S),
         deployments=S3Deployments(bucket),
         audit=S3AuditLog(bucket),

@@ -12,11 +12,9 @@ from backend.errors import NotFoundError, StoreError
 from backend.ports.registry import ModelRegistry
 from tests.contract import archives
 from tests.contract.test_registry_contract import register
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.hosted import registry_on
 from tests.fakes.aws.serving import overwrite
-
-__all__ = ["aws", "aws_server"]
 
 
 @pytest.fixture

@@ -9,12 +9,11 @@ import pytest
 
 from backend.adapters.triton.canary import canary_images
 from tests.contract.promotion_platforms import sagemaker_shop
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.hosted import INSTANCE
 from tests.fakes.backend import NOON
 from tests.integration.sagemaker.commands import run
 
-__all__ = ["aws", "aws_server"]
 pytestmark = pytest.mark.processes
 
 
@@ -62,8 +61,11 @@ def test_a_stage_is_promoted_asked_scaled_rolled_back_and_deleted(aws: FakeAws, 
         ("staging", "InService"),
         ("prod", "NotDeployed"),
     ]
-    code, refused, _ = run(aws, home, "loadtest", "--stage", "staging", "--seconds", "1")
-    assert (code, refused["error"]["kind"]) == (4, "RefusedError")
+    code, load, told = run(aws, home, "loadtest", "--stage", "staging", "--seconds", "1", "--concurrency", "2")
+    assert (code, load["failed"], load["versions"], load["requests"] > 2) == (0, 0, [1], True), told
+    code, refused, _ = run(aws, home, "loadtest", "--stage", "staging", "--seconds", "1", "--concurrency", "9")
+    assert (code, refused["error"]["kind"]) == (2, "InvalidInputError")
+    assert "expected 1 to 8 here" in refused["error"]["message"]
     code, gone, _ = run(aws, home, "endpoints", "delete", "--stage", "staging")
     assert (code, gone["status"]) == (0, "NotDeployed")
     _, events, _ = run(aws, home, "audit")

@@ -13,8 +13,8 @@ from backend.adapters.sagemaker.training import SageMakerTraining
 from backend.domain.jobs import TrainingJob, TrainingRequest
 from backend.domain.training import resolve
 from tests.contract.training_platforms import wait_until
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.container import TrainerContainer
-from tests.fakes.aws.fixtures import FakeAws
 from tests.fakes.aws.zygote import Zygote
 
 

@@ -15,12 +15,10 @@ from backend.adapters.sagemaker.background import Answer, Answers, WatchedTraini
 from backend.domain.jobs import JobStatus
 from backend.errors import NotFoundError, PlatformError, ThrottledError
 from tests.contract.training_platforms import wait_until
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.faults import THROTTLED
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server, launchers
 from tests.fakes.aws.zygote import Zygote
 from tests.unit.sagemaker.launched import ended, platform, request
-
-__all__ = ["aws", "aws_server", "launchers"]
 
 
 class Source:
@@ -121,6 +119,7 @@ def test_the_dashboards_platform_keeps_its_list_through_an_outage(
 ) -> None:
     for name in ("LIST_SECONDS", "JOB_SECONDS"):
         monkeypatch.setattr(background, name, 0.05)
+    monkeypatch.setattr(background, "PATIENCE", 20)
     jobs = platform(aws, tmp_path, launchers)
     watched = WatchedTraining(jobs)
     watched.submit(request("first"))
@@ -137,7 +136,7 @@ def test_the_dashboards_platform_keeps_its_list_through_an_outage(
     assert [job.name for job in watched.list_jobs()] == ["first"]
     assert watched.describe("first").metrics["test_accuracy"] == 0.95
     assert "hello from first" in watched.read_log("first").text
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 5
     assert "less often" in watched.freshness().trouble
 
 

@@ -14,12 +14,10 @@ from backend.adapters.sagemaker.job_records import LaunchState
 from backend.adapters.sagemaker.job_requests import Site
 from backend.adapters.sagemaker.objects import Bucket
 from backend.domain.jobs import Compute, JobStatus
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.faults import EXPIRED, AwsFault
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server, launchers
 from tests.fakes.aws.zygote import Zygote
 from tests.unit.sagemaker.launched import ended, platform, request, wait_until
-
-__all__ = ["aws", "aws_server", "launchers"]
 
 
 def test_many_clicks_at_once_launch_one_job(aws: FakeAws, launchers: Zygote, tmp_path: Path) -> None:

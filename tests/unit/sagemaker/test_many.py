@@ -9,11 +9,9 @@ from pathlib import Path
 from backend.adapters.sagemaker.job_logs import JobLogs
 from backend.adapters.sagemaker.lookup import Lookup
 from backend.domain.jobs import JobKind, JobStatus
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.container import write_log
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
 from tests.unit.sagemaker.launched import platform, request
-
-__all__ = ["aws", "aws_server"]
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 

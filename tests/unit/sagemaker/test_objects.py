@@ -8,10 +8,8 @@ from moto.s3.models import s3_backends
 from backend.adapters.sagemaker.errors import LostRaceError
 from backend.adapters.sagemaker.objects import Bucket
 from backend.errors import AccessError, NotFoundError, ThrottledError
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.faults import EXPIRED, AwsFault
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
-
-__all__ = ["aws", "aws_server"]
 
 
 def test_one_of_many_writers_creates_a_document(aws: FakeAws) -> None:

@@ -14,10 +14,8 @@ from backend.adapters.sagemaker.job_requests import Site
 from backend.adapters.sagemaker.objects import Bucket
 from backend.domain.jobs import JobKind
 from backend.errors import InvalidInputError
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
+from tests.fakes.aws.account import FakeAws
 from tests.unit.sagemaker.launched import request
-
-__all__ = ["aws", "aws_server"]
 
 
 def launch(name: str, key: str) -> Launch:

@@ -13,11 +13,9 @@ from backend.adapters.sagemaker.session import Aws
 from backend.domain.doctor import Check
 from backend.domain.serving import Stage
 from backend.services.doctor import Doctor
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.faults import EXPIRED, AwsFault
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
 from tests.fakes.aws.hosted import INSTANCE, hosting_for, serving_on
-
-__all__ = ["aws", "aws_server"]
 
 TRUST = {
     "Version": "2012-10-17",

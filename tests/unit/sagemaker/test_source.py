@@ -12,9 +12,7 @@ from pathlib import Path
 
 from backend.adapters.sagemaker import source
 from backend.adapters.sagemaker.objects import Bucket
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
-
-__all__ = ["aws", "aws_server"]
+from tests.fakes.aws.account import FakeAws
 
 
 def test_the_same_code_is_the_same_archive_whatever_its_times_and_caches(tmp_path: Path) -> None:

@@ -13,10 +13,8 @@ from backend.domain.prediction_mix import tallied
 from backend.domain.serving import Stage
 from backend.domain.traffic import Span
 from tests.contract.training_platforms import wait_until
-from tests.fakes.aws.faults import THROTTLED
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
-
-__all__ = ["aws", "aws_server"]
+from tests.fakes.aws.account import FakeAws
+from tests.fakes.aws.faults import AwsFault
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 STAGE = Stage.STAGING
@@ -47,7 +45,7 @@ def test_adding_asks_nobody_and_what_was_added_is_one_object_an_hour(aws: FakeAw
 
 def test_what_could_not_be_written_is_written_later(aws: FakeAws) -> None:
     tallies = S3Tallies(Bucket(aws.connect()), clock=lambda: NOON, flush_s=0.01)
-    aws.faults.plan("s3:PUT", THROTTLED, times=-1)
+    aws.faults.plan("s3:PUT", AwsFault(code="AccessDenied", message="Access Denied", status=403), times=-1)
     tallies.add(STAGE, SEVEN)
     tallies.flush()
     assert objects(aws) == []

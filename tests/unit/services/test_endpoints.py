@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from backend.domain.identity import Actor, Role
-from backend.domain.loadtest import LoadPlan
+from backend.domain.loadtest import LoadPlan, Reach
 from backend.domain.registry import Approval
 from backend.domain.serving import EndpointStatus, Stage
 from backend.domain.traffic import Span
-from backend.errors import EndpointUnavailableError, PermissionDeniedError, StageBusyError
+from backend.errors import EndpointUnavailableError, InvalidInputError, PermissionDeniedError, StageBusyError
 from tests.fakes.backend import World, make_world
 from tests.fakes.load import FakeLoad
 from tests.fakes.serving import FakeServing
@@ -61,6 +61,15 @@ class TestLoadTest:
         assert told == [(1.0, 10, 3)]
         assert last_event(world) == ("otto", "loadtest", "stage staging", "done")
         assert world.backend.audit.list_events()[0].after["failed"] == 3
+
+    def test_more_connections_than_can_be_driven_from_here_are_refused_with_the_reason(
+        self, world: World, load: FakeLoad
+    ) -> None:
+        load.reach = Reach(connections=PLAN.concurrency - 1, remark="Each request is signed.")
+        with pytest.raises(InvalidInputError, match=f"expected 1 to {PLAN.concurrency - 1} here") as refused:
+            world.backend.endpoints.load_test(Stage.STAGING, PLAN, actor=OTTO, progress=ignore)
+        assert refused.value.hint == "Each request is signed."
+        assert load.asked == []
 
     def test_its_failures_count_as_our_clients_and_its_answers_in_no_mix(self, world: World, load: FakeLoad) -> None:
         world.backend.endpoints.load_test(Stage.PROD, PLAN, actor=OTTO, progress=ignore)

@@ -130,7 +130,7 @@ def test_accepting_is_a_promotion_under_its_rules(world: World, serving: FakeSer
 
 def test_what_nobody_approved_is_not_accepted(world: World, serving: FakeServing) -> None:
     load_past(world, serving, 3)
-    assert "its approval is PendingManualApproval" in world.backend.guard.why_not_accept(
+    assert "it is waiting for approval" in world.backend.guard.why_not_accept(
         world.backend.serving.describe(STAGE), ADA
     )
     with pytest.raises(GateFailedError):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.cli.documents import deployment_document
 from backend.domain.identity import Actor, Role
 from backend.domain.promotion import STEPS, DeploymentKind, Outcome
 from backend.domain.registry import Approval
@@ -120,7 +121,7 @@ def test_what_was_interrupted_is_not_audited_as_done(world: World, monkeypatch: 
 def test_a_version_without_approval_is_refused(world: World) -> None:
     with pytest.raises(GateFailedError, match="Version 3 may not serve on staging: 1 gate does not pass") as refused:
         world.backend.promotion.promote(Stage.STAGING, 3, actor=ADA)
-    assert "its approval is PendingManualApproval" in refused.value.message.replace("Its", "its")
+    assert "It is waiting for approval: nobody has decided about it yet." in refused.value.message
     assert refused.value.hint.startswith("python -m backend models approve 3")
     assert list(world.backend.promotion.history()) == []
 
@@ -204,6 +205,25 @@ def test_a_rollback_serves_what_served_before_and_says_so(world: World) -> None:
     assert last_event(world) == ("rollback", "stage prod", "Succeeded")
     with pytest.raises(WrongStateError, match="'prod' cannot be rolled back: nothing served well before"):
         world.backend.promotion.roll_back(Stage.PROD, actor=ADA)
+
+
+def test_the_time_to_restore_ends_when_what_served_well_answers_again(world: World) -> None:
+    for number in (1, 2):
+        promoted = world.backend.promotion.promote(Stage.PROD, number, actor=ADA)
+    assert promoted.restored_in is None, "a promotion restores nothing"
+    back = world.backend.promotion.roll_back(Stage.PROD, actor=ADA)
+    switch = next(step for step in back.steps if step.name == "switch")
+    assert switch.ended_at is not None
+    assert back.ended_at is not None
+    assert back.restored_in == switch.ended_at - back.started_at
+    assert back.restored_in <= back.ended_at - back.started_at
+    for broken in (
+        replace(back, outcome=Outcome.FAILED),
+        replace(back, steps=tuple(replace(step, status=StepStatus.FAILED) for step in back.steps)),
+    ):
+        assert broken.restored_in is None
+    document = deployment_document(back)
+    assert document["restored_seconds"] == back.restored_in.total_seconds() <= document["seconds"]
 
 
 def test_two_rollbacks_at_once_are_one_step_back(

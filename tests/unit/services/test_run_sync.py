@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from backend.cli.parser import build_parser
 from backend.domain.identity import Actor, Role
 from backend.domain.operations import Operation, OperationStatus
 from backend.domain.steps import StepStatus
@@ -134,6 +136,21 @@ def test_a_viewer_may_not_and_without_a_key_nobody_can(world: World) -> None:
     with pytest.raises(SetupError, match="WANDB_API_KEY is not set"):
         sync(world, "a")
     assert world.uploads.uploaded == []
+
+
+def test_a_project_that_is_called_like_an_option_is_none(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names of projects are anybody's, and go to a process of ours as its arguments."""
+    world.runs.add_run("x", {"loss": [1.0]}, project="--all", folders=("/runs/x",))
+    verbs: list[Sequence[str]] = []
+
+    def start(_: str, verb: Sequence[str], *, before: Callable[[], None]) -> None:
+        before()
+        verbs.append(verb)
+
+    monkeypatch.setattr(world.backend.run_sync._processes, "start", start)
+    world.backend.run_sync.start(["--all/x", "a"], actor=OTTO)
+    options = build_parser().parse_args(list(verbs[0]))
+    assert (options.name, options.all, options.operation) == (["--all/x", f"{PROJECT}/a"], False, "sync-1")
 
 
 def test_two_at_once_are_refused(world: World) -> None:

@@ -1,17 +1,12 @@
-"""`aws`: an account of its own for each test. Import it (and `aws_server`) where it is used."""
+"""The account that tests are given as `aws`: its server, its parts, and how the product reaches it."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-
-import pytest
 
 from backend.adapters.sagemaker.session import Account, Aws
 from tests.fakes.aws.server import Server
 from tests.fakes.aws.serving import ServingParts
 from tests.fakes.aws.training import ACCOUNT, REGION, TrainingJobs
 from tests.fakes.aws.tuning import TuningJobs
-from tests.fakes.aws.zygote import Zygote
 
 BUCKET = "digits-test"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/digits-execution"
@@ -76,32 +71,3 @@ class FakeAws:
         self.server.reset()
         self.connect().s3().create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         self.server.calls.clear()
-
-
-@pytest.fixture(scope="session")
-def aws_server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    if server.launchers is not None:
-        server.launchers.close()
-    server.close()
-
-
-@pytest.fixture
-def launchers(aws_server: Server) -> Iterator[Zygote]:
-    """Starts the product's launchers quickly; those that still run end with the test."""
-    if aws_server.launchers is None:
-        aws_server.launchers = Zygote()
-    yield aws_server.launchers
-    aws_server.launchers.end_all()
-
-
-@pytest.fixture
-def aws(aws_server: Server) -> Iterator[FakeAws]:
-    fake = FakeAws(aws_server)
-    fake.new()
-    yield fake
-    fake.training.reset()
-    fake.tuning.reset()
-    fake.serving.reset()
-    assert not fake.server.defects, fake.server.defects
