@@ -43,7 +43,9 @@ def declared_card(version: ModelVersion) -> None:
 def _state(found: Declared) -> None:
     for stage in Stage:
         differences = found.differences[stage]
-        with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"declared_{stage.value}"):
+        with st.container(
+            horizontal=True, vertical_alignment="center", gap="small", wrap=False, key=f"declared_{stage.value}"
+        ):
             st.badge(
                 "In step" if not differences else "Drifted",
                 icon=":material/check_circle:" if not differences else ":material/difference:",

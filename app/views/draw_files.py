@@ -58,9 +58,9 @@ def _table(answers: Sequence[FileAnswer], stage: Stage) -> None:
         [
             {
                 "file": answer.name,
-                "digit": None if answer.prediction is None else str(answer.prediction.label),
-                "confidence": "" if answer.prediction is None else percent(max(answer.prediction.probabilities)),
-                "version": None if answer.prediction is None else f"v{answer.prediction.version}",
+                "digit": "–" if answer.prediction is None else str(answer.prediction.label),
+                "confidence": "–" if answer.prediction is None else percent(max(answer.prediction.probabilities)),
+                "version": "–" if answer.prediction is None else f"v{answer.prediction.version}",
                 "note": answer.error or ("inverted: dark ink on bright" if answer.inverted else ""),
             }
             for answer in answers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import streamlit as st
@@ -12,24 +11,15 @@ from app.components.command_line import command_line
 from app.context import backend
 from app.errors import shown
 from app.identity import actor
-from app.reads import shared
 from app.state import Key
 from app.views.example_review import review
 from app.views.example_sets import keep_control, sets_table
-from backend.domain.prediction import HardExample
-from backend.services.labelled_drawings import FILE_NAME, LabelledDrawings, pack
+from backend.services.labelled_drawings import FILE_NAME, pack
 
 _COMMANDS: Final = "\n".join(
     f"python -m backend hard-examples {verb}"
     for verb in ("add digit.png --stage staging --label 7", "list", "remove ID", f"export {FILE_NAME}")
 )
-
-
-# A resource, because nobody changes it: packing a thousand drawings at every rerun would cost 0.1 s.
-@shared(ttl=3600, max_entries=4)
-def _packed(stamp: tuple[tuple[str, int], ...], _examples: Sequence[HardExample]) -> LabelledDrawings:
-    """`stamp` is all that it depends on: an example's id follows from its picture and its label."""
-    return pack(_examples)
 
 
 @st.fragment
@@ -39,8 +29,8 @@ def hard_examples_card() -> None:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.subheader("Hard examples", anchor=False, width="content")
             if examples:
-                drawings = _packed(tuple((example.id, example.predicted) for example in examples), examples)
-                st.badge(f"set {drawings.sha256[:8]} · {drawings.count}", color="gray", icon=":material/dataset:")
+                drawings = pack(examples)
+                st.badge(f"set {drawings.sha256[:8]} · {drawings.count:,}", color="gray", icon=":material/dataset:")
         _undo()
         if not examples:
             sets_table()
@@ -48,7 +38,7 @@ def hard_examples_card() -> None:
             return
         wrong = sum(example.label != example.predicted for example in examples)
         st.caption(
-            f"{wrong} of them were answered wrong. The set's name is its content's: a training that mixes them in "
+            f"{wrong:,} of them were answered wrong. The set's name is its content's: a training that mixes them in "
             "records which set it saw."
         )
         review(examples)

@@ -55,6 +55,8 @@ def test_it_says_what_is_in_step_and_offers_the_change_to_copy(world: World, mon
     declared(world, monkeypatch, token=False)
     said = texts(open_page("promote", version="2"))
     assert "Production serves what is declared" in said
+    assert said.count(":green-badge[:material/check_circle: In step]") == 1
+    assert said.count(":orange-badge[:material/difference: Drifted]") == 1
     assert "Staging is declared v1, serves v2" in said
     assert "-model_uri: model-version:1\n+model_uri: model-version:2\n+sha256: " in said
     button = open_page("promote", version="2").get_by_key("declared_propose")

@@ -26,7 +26,7 @@ PATIENCE_S: Final = 20.0
 """So long a server may be away, as it is while its container starts, before the stage counts as failed."""
 
 _LOOK_TIMEOUT_S: Final = 1.0
-_UNLOAD_TIMEOUT_S: Final = 3.0
+_UNLOAD_TIMEOUT_S: Final = 5.0
 _HOPELESS_S: Final = 10.0
 _DEFAULT_PORT: Final = 8000
 _MARK: Final = "mark-"
@@ -138,11 +138,11 @@ class ExternalServer:
         """Unload what serves the stage; nothing on a server that was not seen to be the stage's."""
         if not self.is_ready:
             return
-        try:
-            for model in (CANDIDATE, TRITON_MODEL):
+        for model in (TRITON_MODEL, CANDIDATE):  # what serves first, and each whatever became of the other
+            try:
                 self.client.unload(model, timeout_s=_UNLOAD_TIMEOUT_S)
-        except (DeploymentFailedError, EndpointUnavailableError) as error:
-            log.warning("what serves may stay loaded: %s", error.message)
+            except (DeploymentFailedError, EndpointUnavailableError) as error:
+                log.warning("'%s' may stay loaded: %s", model, error.message)
         self.is_ready = False
 
     def kill(self) -> None:

@@ -95,6 +95,8 @@ def test_a_sample_taken_twice_in_a_second_is_kept_once(database: Database, time:
     for _ in range(2):
         traffic.keep(Stage.STAGING, sample(NOON))
     assert count(database, traffic_samples) == 1
+    traffic.keep(Stage.PROD, sample(NOON))
+    assert count(database, traffic_samples) == 2, "the other stage's sample of that second is another"
 
 
 def test_an_answer_that_cannot_be_counted_is_an_answer_all_the_same(

@@ -145,7 +145,23 @@ def test_stopping_unloads_what_serves(server: ExternalServer, triton: Triton) ->
     assert triton.calls == []  # it was never seen to be the stage's
     server.keep_running()
     server.stop()
-    assert triton.calls == ["unload mnist_candidate", "unload mnist"]
+    assert triton.calls == ["unload mnist", "unload mnist_candidate"]
+    assert not server.is_ready
+
+
+def test_one_that_is_slow_to_unload_one_model_is_told_to_unload_the_other_too(
+    server: ExternalServer, triton: Triton, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.keep_running()
+    told: list[str] = []
+
+    def unload(model: str, **_: Any) -> None:
+        told.append(model)
+        raise EndpointUnavailableError("It did not answer within 5 s.")
+
+    monkeypatch.setattr(triton, "unload", unload)
+    server.stop()
+    assert told == ["mnist", "mnist_candidate"]
     assert not server.is_ready
 
 
