@@ -32,6 +32,7 @@ def on_aws(aws: FakeAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         monkeypatch.setenv(name, value)
     for seconds in ("LIST_SECONDS", "JOB_SECONDS"):
         monkeypatch.setattr(background, seconds, 0.2)
+    monkeypatch.setattr(background, "PATIENCE", 20)  # what a page says meanwhile is another test's
     monkeypatch.setattr(watched_upkeep, "_METRICS_S", 0.2)
     archive = good_archive(tmp_path / "model.tar.gz")
     assert digest_of(archive)

@@ -32,6 +32,7 @@ def on_aws(aws: FakeAws, launchers: Zygote, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(spawn, "start_launcher", launchers.starting)
     monkeypatch.setattr(background, "LIST_SECONDS", 0.2)
     monkeypatch.setattr(background, "JOB_SECONDS", 0.2)
+    monkeypatch.setattr(background, "PATIENCE", 20)
     settings = Settings(DIGITS_HOME=tmp_path, DIGITS_PLATFORM="sagemaker", **aws.environment)
     backend = bootstrap.connect(settings, watched=True)
     monkeypatch.setattr(context, "connect", lambda _, *, watched: backend)
@@ -70,7 +71,10 @@ def test_a_wrong_instance_type_is_told_and_nothing_can_be_launched(on_aws: Backe
     assert [button for button in app.button if button.key == "launch_submit"] == []
 
 
-def test_while_aws_throttles_the_jobs_stay_on_the_page_with_the_reason(on_aws: Backend, aws: FakeAws) -> None:
+def test_while_aws_throttles_the_jobs_stay_on_the_page_with_the_reason(
+    on_aws: Backend, aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "PATIENCE", 2)
     aws.training.add("digits-old", created=NOON, Environment={"DIGITS_JOB": "old", "DIGITS_PRESET": "fast"})
     open_page("jobs")
     wait_until(lambda: [job.name for job in on_aws.training.list_jobs()] == ["old"])

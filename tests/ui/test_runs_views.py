@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from app import run_queries
+from app.components.plain_text import escaped
 from app.state import Key
 from backend.domain.registry import Approval
 from backend.domain.serving import Stage
@@ -208,8 +209,8 @@ class TestOneRun:
         app = open_page("runs", run=key("good"))
         assert app.title[0].value == "good"
         numbers = {metric.label: metric.value for metric in app.metric}
-        assert numbers["Highest val/accuracy"] == "0.99"
-        assert numbers["Lowest val/loss"] == "0.01"
+        assert numbers[escaped("Highest val/accuracy")] == "0.99"
+        assert numbers[escaped("Lowest val/loss")] == "0.01"
         assert lines(app) == ["good"]
         assert {row["Summary"] for row in table(app, "Summary")} == {"epoch", "val/accuracy", "val/loss"}
 
