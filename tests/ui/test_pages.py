@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.components.plain_text import escaped
 from backend.domain.identity import Role
 from backend.domain.jobs import JobStatus
 from backend.domain.prediction import HardExample, Prediction
@@ -125,9 +126,9 @@ class TestOverview:
         serving(world)
         (deployment,) = world.backend.promotion.history(Stage.STAGING)
         links = {link.proto.label: (link.proto.page, link.proto.query_string) for link in open_page().get("page_link")}
-        assert links["job job-a"] == ("jobs", "job=job-a")
-        assert links["version 1"] == ("promote", "version=1")
-        assert links["v1, stage staging"] == ("promote", f"version=1&stage=staging&deployment={deployment.id}")
+        assert links[escaped("job job-a")] == ("jobs", "job=job-a")
+        assert links[escaped("version 1")] == ("promote", "version=1")
+        assert links[escaped("v1, stage staging")] == ("promote", f"version=1&stage=staging&deployment={deployment.id}")
 
     def test_nothing_is_asked_when_nothing_is_needed(self, world: World) -> None:
         serving(world)

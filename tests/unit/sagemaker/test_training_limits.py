@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.fakes.aws.fixtures import FakeAws, aws, aws_server
 
 from backend.adapters.sagemaker.background import WatchedTraining
 from backend.adapters.sagemaker.job_requests import Site
 from backend.adapters.sagemaker.training_limits import shortage, training_quota
 from backend.domain.jobs import Compute
+from tests.fakes.aws.account import FakeAws
 from tests.fakes.aws.faults import EXPIRED
 from tests.unit.sagemaker.launched import platform
-
-__all__ = ["aws", "aws_server"]
 
 NAME = f"{Site().instance_type} for training job usage"
 
