@@ -127,7 +127,7 @@ class TestOverview:
         (deployment,) = world.backend.promotion.history(Stage.STAGING)
         links = {link.proto.label: (link.proto.page, link.proto.query_string) for link in open_page().get("page_link")}
         assert links[escaped("job job-a")] == ("jobs", "job=job-a")
-        assert links["version 1"] == ("promote", "version=1")
+        assert links[escaped("version 1")] == ("promote", "version=1")
         assert links[escaped("v1, stage staging")] == ("promote", f"version=1&stage=staging&deployment={deployment.id}")
 
     def test_nothing_is_asked_when_nothing_is_needed(self, world: World) -> None:
