@@ -115,11 +115,17 @@ def _logarithmic(label: str, values: Sequence[float], low: float, high: float) -
 
 def _linear(label: str, values: Sequence[float], low: float, high: float) -> Axis:
     if high <= low:
-        low, high = low - 0.5 * (abs(low) or 1.0), high + 0.5 * (abs(high) or 1.0)
+        low, high = around(low)
     ticks = [low + (high - low) * share / 4 for share in range(5)]
     return Axis(
         label=label, values=list(values), low=low, high=high, ticks=ticks, words=[f"{tick:.4g}" for tick in ticks]
     )
+
+
+def around(value: float) -> tuple[float, float]:
+    """A range to draw one value in: a hundredth to each side, not the half of it that charts would take."""
+    room = 0.01 * (abs(value) or 1.0)
+    return value - room, value + room
 
 
 def text_of(value: Value) -> str:

@@ -92,9 +92,9 @@ def best_models(versions: Sequence[ModelVersion]) -> None:
                             st.badge(stage.value, color="green", icon=":material/cloud_done:")
                     if version.evaluation:
                         st.markdown(f"**{version.evaluation.accuracy:.2%}**", width="content")
-                        st.text(version.evaluation.dataset, width="content")
+                        st.caption(escaped(version.evaluation.dataset), width="content")
                         if beside := against(in_prod, version.evaluation):
-                            st.text(beside, width="content")
+                            st.caption(escaped(beside), width="content")
 
 
 def ranked_against(in_prod: Evaluation | None, versions: Sequence[ModelVersion]) -> list[ModelVersion]:

@@ -112,7 +112,7 @@ def _columns(jobs: Sequence[TrainingJob | TuningJob], costly: bool) -> list[str]
     """The metric is named where not all jobs have the same, the cost where any has one: they would only take room."""
     unusual = any(_metric(job) != OBJECTIVE for job in jobs)
     metric, cost = ["Metric"] * unusual, ["Cost"] * costly
-    shown = ["Job", "Kind", "Status", "Progress", "Objective", "Best value"]
+    shown = ["Job", "Status", "Kind", "Progress", "Objective", "Best value"]
     return [*shown, *metric, "Duration", *cost, "Launched", "By", "Reason"]
 
 

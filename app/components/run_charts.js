@@ -90,8 +90,8 @@ function mount(root) {
     grid.toggleAttribute("data-single", panels.length === 1)
     panels.forEach((panel, i) => {
       panel.model = head.panels[i]
-      panel.title.textContent = panel.model.title
-      panel.note.textContent = panel.model.note
+      panel.title.textContent = panel.title.title = panel.model.title
+      panel.note.textContent = panel.note.title = panel.model.note
       panel.over.setAttribute("aria-label", panel.model.alt)
     })
     buildLegend()

@@ -40,7 +40,7 @@ def audit_table(events: Sequence[AuditEvent], *, key: str) -> AuditEvent | None:
             "What": TextColumn(width=80),
             "To what": TextColumn(width=140),
             "Outcome": status_column("Outcome", width=120),
-            "Before → after": TextColumn(width=290),
+            "Before → after": TextColumn(width=195),
             "UTC": TextColumn(width=145),
             "Correlation": TextColumn(width=90),
         },

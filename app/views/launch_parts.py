@@ -41,6 +41,7 @@ def preset_control(source: Job | None) -> str:
             required=True,
             format_func=str.capitalize,
             key="launch_preset",
+            bind="query-params",
             persist_state="page",
         )
         or names[0]

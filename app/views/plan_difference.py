@@ -19,7 +19,7 @@ def plan_difference(plan: DeploymentPlan, *, key: str) -> None:
         return
     mine, theirs = _numbers(then), _numbers(now)
     plain_table(
-        ["", f"v{now.version}, serving", f"v{then.version}"],
+        ["", f"v{now.version} now", f"v{then.version}"],
         [(name, theirs[name], mine[name]) for name in mine],
         key=key,
         alt=f"Version {now.version}, which {plan.stage.value} serves, beside version {then.version}",
@@ -36,7 +36,7 @@ def _numbers(version: ModelVersion) -> dict[str, str]:
         "Accuracy": f"{evaluation.accuracy:.2%}" if evaluation else "–",
         "Worst digit": f"{min(evaluation.per_class_recall):.1%}" if evaluation else "–",
         "Drawings": f"{drawings.accuracy:.2%}" if drawings else "–",
-        "Latency of one image": f"{speed.latency_p50_ms:.3g} ms" if speed else "–",
+        "Latency": f"{speed.latency_p50_ms:.3g} ms" if speed else "–",
         "Precision": speed.precision if speed else "–",
         "Archive": f"{version.size_bytes / 1024:,.0f} KiB",
     }

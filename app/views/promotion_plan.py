@@ -30,7 +30,8 @@ _ROLLBACK_ICON = ":material/undo:"
 
 def plan_card(plan: DeploymentPlan, gates: Sequence[GateResult]) -> None:
     stage, version = plan.stage, f"v{plan.version.version}"
-    with theme.card("plan", f"{TITLES[stage]}: {served_name(plan.serving)} → {version}"):
+    change = f"{version} serves" if plan.changes_nothing else f"{served_name(plan.serving)} → {version}"
+    with theme.card("plan", f"{TITLES[stage]}: {change}"):
         plan_difference(plan, key="difference")
         _what_it_takes(plan)
         standing = blocking(gates)

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from app import navigation, theme
+from app import navigation, queries, theme
 from app.components.command_line import command_line
 from app.components.error_panel import error_panel
+from app.components.notice import notice
 from app.components.relative_time import duration
 from app.components.step_list import step_list
 from app.context import backend
@@ -21,6 +22,8 @@ from backend.domain.serving import Stage
 from backend.domain.steps import StepStatus
 
 PRESET = "fast"
+FALLBACK = "digits8x8"
+"""What a training takes when MNIST cannot be had."""
 REFRESH = "1s"
 
 
@@ -72,6 +75,14 @@ def finished(operation: Operation) -> None:
             icon=":material/task_alt:",
         )
         st.page_link(navigation.DRAW.file, label="Draw a digit", icon=navigation.DRAW.icon)
+    made = next((one for one in queries.versions() if one.version == operation.result["version"]), None)
+    if made is not None and made.evaluation is not None and made.evaluation.dataset == FALLBACK:
+        notice(
+            "MNIST could not be had: this model learnt the small 8x8 digits that come with the program, and its "
+            f"accuracy is that on {made.evaluation.n:,} more of them. Its job says why.",
+            key="quickstart_fallback",
+            kind="warning",
+        )
 
 
 def _live(status_when_drawn: OperationStatus) -> None:

@@ -106,4 +106,11 @@ def _summary(run: Run) -> None:
     if not rows:
         st.caption("It has summarised nothing.")
         return
-    st.dataframe(rows, hide_index=True, key="run_summary", height="content" if len(rows) <= 12 else 440, alt="Summary")
+    st.dataframe(
+        rows,
+        hide_index=True,
+        key="run_summary",
+        height="content" if len(rows) <= 12 else 440,
+        alt="Summary",
+        column_config={"Summary": st.column_config.TextColumn(pinned=True, width=200)},
+    )

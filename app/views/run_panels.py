@@ -55,7 +55,7 @@ def configuration_of(runs: Sequence[Run]) -> None:
         key="runs_configuration",
         height="content" if len(rows) <= 16 else 560,
         alt="Configuration",
-        column_config={"Configuration": st.column_config.TextColumn(pinned=True)},
+        column_config={"Configuration": st.column_config.TextColumn(pinned=True, width=200)},
     )
     if len(runs) > len(compared):
         st.caption(f"The first {len(compared)} of {len(runs):,} runs.")

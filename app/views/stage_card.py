@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
 import streamlit as st
 
-from app import navigation, queries, theme
+from app import navigation, queries, theme, upkeep_queries
 from app.components.figures import Figure, figures
 from app.components.notice import notice
+from app.components.plain_text import escaped
 from app.components.relative_time import relative_time
 from app.components.status_badge import status_badge
 from app.endpoint_numbers import milliseconds, numbers
 from backend.domain.drift import DRIFTED
 from backend.domain.promotion import Outcome, rollback_target
 from backend.domain.serving import EndpointStatus, ServedModel, Stage
+from backend.domain.traffic import Sample, Span
 
+_COUNTS_AS_NOW = timedelta(minutes=5)
+"""CloudWatch tells of a minute some minutes later."""
 TITLES = {Stage.STAGING: "Staging", Stage.PROD: "Production"}
 
 
@@ -53,22 +60,29 @@ def stage_card(stage: Stage, *, live: bool = False) -> None:
                 _ways_on(stage, shown)
 
 
+def newest(samples: Sequence[Sample], now: datetime) -> Sample | None:
+    """The last sample; None when it says nothing about now any more."""
+    return samples[-1] if samples and now - samples[-1].at < _COUNTS_AS_NOW else None
+
+
 def _figures(stage: Stage, version: int) -> None:
     found = next((known for known in queries.versions() if known.version == version), None)
     evaluation = found.evaluation if found else None
     now = numbers(stage)
-    rate = now.per_second if now else None
+    asked = newest(upkeep_queries.samples(stage, Span.HOUR), datetime.now(UTC))
     figures(
         [
             Figure(
                 "Accuracy",
                 f"{evaluation.accuracy:.2%}" if evaluation else "–",
-                "On the test set, of the exported file.",
+                f"Of the exported file, on the {evaluation.n:,} test images of {escaped(evaluation.dataset)}."
+                if evaluation
+                else "On a test set, once it was evaluated.",
             ),
             Figure(
                 "Requests/min",
-                "–" if rate is None else f"{60 * rate:,.0f}",
-                "Between the last two looks. The supervisor's own checks, one a second, are among them.",
+                "–" if asked is None else f"{60 * asked.per_second:,.0f}",
+                "By clients, in the last minute that was counted; the supervisor's own checks are not among them.",
             ),
             Figure("p95", milliseconds(now.look.p95_ms if now else None), "On the server, in the last minute."),
             Figure("Errors", f"{now.look.failed:,}" if now else "–", "Since this version was loaded."),

@@ -28,7 +28,7 @@ def traffic_card() -> None:
             lines,
             key="overview_traffic",
             title="Traffic",
-            unit=f"requests a minute by clients, the last {_SPAN.words}",
+            unit="requests a minute by clients, in the last hour",
             span=(now - _SPAN.length, now),
             step=_SPAN.step,
             height=_HEIGHT,

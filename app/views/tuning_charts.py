@@ -12,7 +12,7 @@ from app.components.trial_charts import trial_curves, trial_history
 from app.errors import shown
 from app.estimates import trials_of
 from app.state import Key
-from app.tuning_figures import axes, finished, history, near_the_best
+from app.tuning_figures import around, axes, finished, history, near_the_best
 from backend.domain.jobs import JobStatus
 from backend.domain.training import hyperparameter
 from backend.domain.tuning import Direction, TuningJob
@@ -71,13 +71,14 @@ def _history(job: TuningJob, y_range: tuple[float, float] | None) -> None:
     if not found.completed and not found.stopped_early and not found.before:
         st.caption("No trial has ended with a value." if job.status.is_terminal else "No trial has ended yet.")
         return
+    values = {value for _, value in (*found.completed, *found.stopped_early, *found.before)}
     trial_history(
         found,
         parent=parent_name,
         trials=max(trials_of(job.request), len(job.trials)),
         key="tuning_history",
         metric=job.request.objective,
-        y_range=y_range,
+        y_range=around(*values) if len(values) == 1 else y_range,
     )
 
 

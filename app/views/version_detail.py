@@ -24,7 +24,7 @@ _SHOWN: Final = 3
 
 
 def version_detail(version: ModelVersion) -> None:
-    with theme.card("version", stretch=True):
+    with theme.card("version"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.subheader(f"Version {version.version}", anchor=False, width="content")
             status_badge(version.approval)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from app import queries
 from backend.domain.capabilities import Feature
 from backend.domain.jobs import Compute, JobStatus, Outlook
 from tests.fakes.backend import World
@@ -78,3 +79,17 @@ def test_a_job_to_clone_that_is_not_there_is_said_to_be_none(world: World) -> No
         "The address names job 'job-z', which is not here: the form begins with the preset's own values."
     ]
     assert app.get_by_key("launch_fast_epochs").value == 2
+
+
+def test_the_preset_is_in_the_address(world: World) -> None:
+    app = open_page("launch", launch_preset="Accurate")
+    assert app.get_by_key("launch_preset").value == "accurate"
+    assert app.get_by_key("launch_accurate_epochs").value == 10
+    assert open_page("launch", launch_preset="nonsense").get_by_key("launch_preset").value == "fast"
+
+
+def test_what_waits_is_told_before_the_launch(world: World) -> None:
+    assert "Begins at once." in texts(open_page("launch"))
+    world.add_tuning_job("search", JobStatus.IN_PROGRESS, (None,))  # its trial has the only slot
+    queries.forget_jobs()
+    assert "Waits in the queue: 1 job is before it." in texts(open_page("launch"))

@@ -14,11 +14,13 @@ from backend.adapters.local.traffic import LocalTraffic
 from backend.domain.identity import Role
 from backend.domain.jobs import JobStatus
 from backend.domain.operations import OperationStatus
+from backend.domain.registry import Approval
 from backend.domain.serving import EndpointStatus, Stage
 from backend.domain.traffic import Sample
 from backend.errors import PlatformError
 from tests.fakes.backend import World, now
 from tests.ui.conftest import open_page, texts, use
+from tests.ui.test_drift_banner import HEADLINE, drifted
 from tests.ui.test_pages import registered, serving
 from tests.ui.test_quickstart_card import ended_in
 
@@ -67,6 +69,19 @@ class TestNeeds:
         assert "digit-classification-staging should serve v1 and is Unknown (cannot reach)." in said
         assert "Failed" not in said
 
+    def test_a_drift_has_its_banner_and_is_not_said_a_second_time(self, world: World) -> None:
+        drifted(world)
+        said = texts(open_page())
+        assert HEADLINE in said
+        assert "digit-classification-prod should serve" not in said
+
+    def test_what_failed_days_ago_asks_for_nothing_any_more(self, world: World) -> None:
+        world.add_job("broken", JobStatus.FAILED, created=now() - timedelta(hours=30))
+        world.add_job("fresh", JobStatus.FAILED, created=now() - timedelta(hours=20))
+        said = texts(open_page())
+        assert "Job fresh failed." in said
+        assert "Job broken failed." not in said
+
     def test_many_failed_jobs_are_counted_and_what_was_resumed_is_dealt_with(self, world: World) -> None:
         for number in range(5):
             created = now() + timedelta(seconds=number)
@@ -98,12 +113,12 @@ class TestBestModels:
             world.backend.registry.record_evaluation(number, replace(better, **changed))
         app = open_page()
         said = texts(app)
-        assert [text.value for text in app.text].count("as prod") == 1  # not prod's own
-        assert "-0.20 to prod" in said
+        assert [caption.value for caption in app.caption].count("as prod") == 1  # not prod's own
+        assert r"\-0\.20 to prod" in said
         # Its accuracy is the highest, and of other images: it says nothing against prod's, and comes last.
         ranked = [link.proto.label for link in app.get("page_link") if link.proto.label.startswith("Version ")]
         assert ranked == ["Version 3", "Version 1", "Version 2", "Version 4"]
-        assert "+0.40 to prod" not in said
+        assert r"0\.40 to prod" not in said
         assert "digits8x8" in said
 
 
@@ -179,6 +194,53 @@ def test_the_traffic_of_both_stages_is_one_chart_once_there_is_any(world: World)
         at = now() - timedelta(minutes=minutes_ago)
         traffic.keep(Stage.STAGING, Sample(at=at, seconds=60.0, version=1, requests=requests, failed=0))
     st.cache_data.clear()
-    (chart,) = [chart for chart in open_page().get("echarts_chart") if chart.key == "overview_traffic"]
+    app = open_page()
+    assert [metric.value for metric in app.metric if metric.label == "Requests/min"] == ["60"]
+    (chart,) = [chart for chart in app.get("echarts_chart") if chart.key == "overview_traffic"]
     assert "Staging: 60 now, from 60 to 120" in chart.proto.alt
     assert "Production: nothing seen" in chart.proto.alt
+
+
+def test_what_was_counted_an_hour_ago_is_not_now(world: World) -> None:
+    serving(world)
+    at = now() - timedelta(minutes=20)
+    LocalTraffic(Database(world.home.database)).keep(
+        Stage.STAGING, Sample(at=at, seconds=60.0, version=1, requests=120, failed=0)
+    )
+    assert [metric.value for metric in open_page().metric if metric.label == "Requests/min"] == ["–"]
+
+
+def test_a_stage_leads_to_its_rollback_once_there_is_one(world: World) -> None:
+    serving(world)
+    assert not [label for label in links(open_page()) if label.startswith("Roll back")]
+    world.add_job("job-b", sharpness=2.0)
+    world.backend.registration.register_job("job-b", actor=world.backend.actor)
+    world.backend.registration.decide(2, Approval.APPROVED, actor=world.backend.actor)
+    world.backend.promotion.promote(Stage.STAGING, 2, actor=world.backend.actor)
+    st.cache_data.clear()
+    assert links(open_page())["Roll back to v1"] == ("promote", "stage=staging")
+
+
+def test_a_quick_start_that_has_just_ended_is_said_to_have_for_ten_minutes(world: World) -> None:
+    serving(world)
+    done = ended_in(world, "prod", OperationStatus.COMPLETED, error="")
+    for ago, said in ((timedelta(minutes=9), True), (timedelta(minutes=11), False)):
+        ended = now() - ago
+        world.backend.quickstart._store.save(replace(done, started_at=ended - timedelta(seconds=80), ended_at=ended))
+        assert ("Quick start finished in 1 min 20 s: version 1 serves" in texts(open_page())) is said
+
+
+def test_a_quick_start_without_mnist_says_what_its_model_has_learnt_instead(world: World) -> None:
+    serving(world)
+    ended = now()
+    done = ended_in(world, "prod", OperationStatus.COMPLETED, error="")
+    world.backend.quickstart._store.save(replace(done, started_at=ended, ended_at=ended))
+    assert "MNIST could not be had" not in texts(open_page())
+    evaluation = world.backend.registry.get(1).evaluation
+    assert evaluation is not None
+    world.backend.registry.record_evaluation(1, replace(evaluation, dataset="digits8x8"))
+    st.cache_data.clear()
+    app = open_page()
+    assert "MNIST could not be had: this model learnt the small 8x8 digits" in texts(app)
+    (accuracy, *_) = [metric for metric in app.metric if metric.label == "Accuracy"]
+    assert accuracy.help.endswith("test images of digits8x8.")

@@ -179,8 +179,9 @@ class TestHistory:
         promoted(world, 1, 2)
         app = open_page("promote", stage="prod", version="2")
         app.get_by_key("rollback_submit").click().run()
-        (difference,) = [table.value for table in app.dataframe if list(table.value.columns) == ["", "v2", "v1"]]
-        assert difference[""].tolist()[:2] == ["Accuracy", "Worst digit"]
+        (difference,) = [table.value for table in app.table if len(table.value.columns) == 3]
+        assert [str(name).strip() for name in difference.columns][2] == "v1"
+        assert difference.iloc[:2, 0].tolist() == ["Accuracy", "Worst digit"]
         assert "It takes about " in texts(app)
         assert "the median of 2 deployments to prod" in texts(app)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -198,6 +199,29 @@ class TestASearch:
         assert asked == ["search"]
         (chart,) = [chart for chart in app.get("plotly_chart") if chart.key == "tuning_bars"]
         assert "Learning rate 80%" in str(chart.proto)
+
+    def test_importance_is_computed_again_for_more_trials(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(world.backend.tuning, "importance", lambda _: {"lr": 0.8, "batch_size": 0.2})
+        world.add_tuning_job("search")
+        app = open_page("jobs", job="search")
+        app.get_by_key("tuning_importance").click().run()
+        app.run()
+        assert "tuning_importance" not in [button.key for button in app.button]
+        app.session_state["importance"] = {"search": 3}  # one more has completed since
+        app.run()
+        assert app.get_by_key("tuning_importance").label == "Compute again"
+        app.get_by_key("tuning_importance").click().run()
+        assert app.session_state["importance"] == {"search": 4}
+
+    def test_near_the_best_leaves_out_what_lies_far_off(self, world: World) -> None:
+        world.add_tuning_job("search", values=(0.2, 0.97, 0.98, 0.96))
+        app = open_page("jobs", job="search")
+        lows = []
+        for near in (False, True):
+            app.get_by_key("tuning_near").set_value(near).run()
+            (chart,) = [one for one in app.get("echarts_chart") if one.key == "tuning_history"]
+            lows.append(json.loads(chart.proto.spec)["yAxis"].get("min", 0))
+        assert lows[0] < 0.5 < 0.9 < lows[1]
 
     def test_too_few_trials_say_nothing_about_importance(self, world: World) -> None:
         world.add_tuning_job("search", values=(0.95, 0.98, None))

@@ -191,6 +191,15 @@ def test_the_best_trials_values_can_be_trained_with(world: World) -> None:
     assert app.get_by_key(f"launch_fast_{best.job}_batch_size").value == best.hyperparameters["batch_size"]
 
 
+def test_a_training_cloned_from_a_search_begins_with_its_best_trials_values(world: World) -> None:
+    world.add_tuning_job("search", values=(0.95, 0.98), overrides={"epochs": 3})
+    best = world.backend.tuning.describe("search").best_trial
+    assert best is not None
+    app = open_page("launch", clone="search", mode="train")
+    shown = {name: app.get_by_key(f"launch_fast_search_{name}").value for name in ("lr", "batch_size", "epochs")}
+    assert shown == {**best.hyperparameters, "epochs": 3}
+
+
 def test_the_estimate_is_honest(world: World) -> None:
     assert "No job with this model and data has finished here yet: no estimate." in texts(tune())
     queries.forget_jobs()

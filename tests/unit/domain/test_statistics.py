@@ -174,7 +174,9 @@ def test_what_one_test_proves_several_at_once_may_not() -> None:
     assert among.finding is Finding.CANNOT_TELL
     assert among.p_value == alone.p_value < among.adjusted_p
     assert "(Holm-corrected for 3)" in among.sentence("v2", "v1")
-    assert among.more_images
+    # As many as the strictest of the three tests needs: more than one test alone would ask for.
+    assert among.more_images == more_images(nearly, alpha=0.05 / 3)
+    assert among.more_images != more_images(nearly)
 
 
 def test_a_p_value_just_below_the_level_does_not_read_as_the_level() -> None:
