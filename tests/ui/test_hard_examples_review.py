@@ -71,8 +71,19 @@ def test_they_are_sought_by_label_and_by_what_was_answered(many: World) -> None:
 def test_another_choice_begins_at_its_first_page(many: World) -> None:
     app = open_page("draw")
     app.button(key="examples_older").click().run()
-    app.get_by_key("examples_answered").set_value("Right").run()
-    assert shown(app) == list(range(57, -1, -3))
+    app.get_by_key("examples_answered").set_value("Wrong").run()
+    assert shown(app) == [number for number in range(59, -1, -1) if number % 3][:PAGE]
+
+
+def test_the_last_page_that_is_emptied_gives_way_to_the_one_before(world: World) -> None:
+    serving(world)
+    for number in range(PAGE + 1):
+        world.backend.examples.add(example(number))
+    app = open_page("draw")
+    app.button(key="examples_older").click().run()
+    assert shown(app) == [0]
+    app.button(key=f"forget_{0:016x}").click().run()
+    assert shown(app) == list(range(PAGE, 0, -1))
 
 
 def test_a_choice_that_nothing_fits_offers_all(world: World) -> None:

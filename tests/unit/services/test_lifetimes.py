@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -81,3 +82,18 @@ def test_what_cannot_be_extended_says_why(world: World) -> None:
     world.backend.serving.delete(STAGE)
     with pytest.raises(WrongStateError, match="nothing is deployed"):
         world.backend.expiry.extend(STAGE, 1, actor=actor)
+
+
+def test_one_that_somebody_extends_while_the_guard_waits_for_the_stage_serves_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.backend.lifetimes.keep(STAGE, Lifetime(until=PAST))
+    hold = world.backend.serving.hold
+
+    def hold_after_somebody(stage: Stage, holder: str) -> AbstractContextManager[None]:
+        world.backend.lifetimes.keep(stage, Lifetime(until=datetime.now(UTC) + timedelta(hours=1)))
+        return hold(stage, holder)
+
+    monkeypatch.setattr(world.backend.serving, "hold", hold_after_somebody)
+    assert world.backend.expiry.take_down_due(actor=world.backend.actor) == []
+    assert status(world) is EndpointStatus.IN_SERVICE
