@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.components.error_panel import error_panel
+from app.components.waiting import waiting
 from backend.domain.correlation import correlated
-from backend.errors import DigitsError, PlatformError
+from backend.errors import DigitsError, NotYetError, PlatformError
 
 log = logging.getLogger("digits.app")
 
@@ -19,12 +20,14 @@ def shown(what: str) -> Iterator[None]:
     """Run the block; a failure in it becomes a panel in its place and the rest of the page goes on.
 
     `what` names what the block was doing: 'List the jobs'. The block's correlation id is the reference: log and audit
-    know what the block did by it. Streamlit's own control flow (stop, rerun) passes through:
-    it does not derive from `Exception`.
+    know what the block did by it. What was asked and is not answered yet is waited for, and the page drawn anew.
+    Streamlit's own control flow (stop, rerun) passes through: it does not derive from `Exception`.
     """
     with correlated() as reference:
         try:
             yield
+        except NotYetError as error:
+            waiting(error.message)
         except DigitsError as error:
             level = logging.ERROR if isinstance(error, PlatformError) else logging.WARNING
             log.log(level, "[%s] %s: %s: %s", reference, what, type(error).__name__, error.message)

@@ -15,6 +15,7 @@ DigitsError
 │   ├── ArchiveRejectedError   the model archive is not what it must be
 │   └── DeploymentFailedError  the endpoint does not serve what was asked for
 └── PlatformError            the platform failed or cannot be reached              exit code 5
+    ├── NotYetError            it was asked and has not answered so far: look again in a moment
     ├── EndpointUnavailableError
     ├── StoreError
     ├── ThrottledError         the platform asks to be asked less often: what was known stays on screen
@@ -101,6 +102,10 @@ class DeploymentFailedError(WorkFailedError):
 
 class PlatformError(DigitsError):
     exit_code = 5
+
+
+class NotYetError(PlatformError):
+    """Asked and not answered so far: nothing has failed, and whoever looks again soon knows more."""
 
 
 class EndpointUnavailableError(PlatformError):

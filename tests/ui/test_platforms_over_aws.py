@@ -80,10 +80,13 @@ def test_while_aws_says_nothing_no_page_waits_for_it_and_this_machine_works_on(
             monkeypatch.setenv(name, value)
         forget()
         opened("jobs", platform="sagemaker")  # makes the clients
-        begun = time.monotonic()
+        begun, waits = time.monotonic(), 0
         for page in PAGES:
             said = everything(opened(page, platform="sagemaker"))
             assert "job-of-this-machine" not in said, page
+            assert "did not work" not in said, page  # nothing has failed so far
+            waits += "AWS has not answered yet." in said
+        assert waits > 5
         waited = (time.monotonic() - begun) / len(PAGES)
         # One call to AWS gives up after 10 s, and is made three times; a page on a busy machine takes seconds itself.
         assert waited < 6, f"{waited:.1f} s for each page"

@@ -22,7 +22,7 @@ from backend.domain.capabilities import Unsupported
 from backend.domain.freshness import Freshness
 from backend.domain.jobs import Compute, LogChunk, MetricPoint, Outlook, TrainingJob, TrainingRequest
 from backend.domain.tuning import StopMode, TuningJob, TuningRequest
-from backend.errors import DigitsError, NotFoundError, PlatformError
+from backend.errors import DigitsError, NotFoundError, NotYetError, PlatformError
 from backend.ports.training import NO_CHANNELS, Channel, TrainingPlatform
 from backend.ports.tuning import TuningPlatform
 
@@ -48,12 +48,16 @@ class _Patience:
 
     def __init__(self) -> None:
         self._silent_until = 0.0
+        self._answered_at = 0.0
 
     def wait(self, answered: threading.Event) -> None:
-        if time.monotonic() >= self._silent_until and not answered.wait(PATIENCE):
+        begun = time.monotonic()
+        # A slow answer among others that come is no silence: the next question may well be answered.
+        if begun >= self._silent_until and not answered.wait(PATIENCE) and self._answered_at < begun:
             self._silent_until = time.monotonic() + SILENCE
 
     def answered(self) -> None:
+        self._answered_at = time.monotonic()
         self._silent_until = 0.0
 
 
@@ -77,7 +81,7 @@ class Answer(Generic[T]):
 
     def get(self) -> T:
         """What is known. Raises what the first look raised, `NotFoundError` whenever the last one did, and
-        `PlatformError` when there is no answer yet.
+        `NotYetError` when there is no answer yet.
         """
         self._look()
         if not self._has:
@@ -86,7 +90,7 @@ class Answer(Generic[T]):
             if isinstance(self._error, NotFoundError) or (self._error is not None and not self._has):
                 raise self._error
             if not self._has:
-                raise PlatformError("AWS has not answered yet.", hint="It is being asked: look again in a moment.")
+                raise NotYetError("AWS has not answered yet.", hint="It is being asked: look again in a moment.")
             return self._known  # type: ignore[return-value]
 
     @property
