@@ -54,7 +54,7 @@ def test_a_training_is_launched_on_spot_followed_and_told_with_its_cost(on_aws: 
     assert "--instance-type ml.c5.2xlarge --spot" in texts(app)
     app.button(key="launch_submit").click().run()
     assert not app.exception
-    wait_until(lambda: on_aws.training.describe("first").status is JobStatus.COMPLETED, 30)
+    wait_until(lambda: on_aws.training.describe("first").status is JobStatus.COMPLETED, 60)
     asked = aws.server.requests("CreateTrainingJob")[0]
     assert (asked["ResourceConfig"]["InstanceType"], asked["EnableManagedSpotTraining"]) == ("ml.c5.2xlarge", True)
     st.cache_data.clear()

@@ -155,6 +155,7 @@ def test_the_registry_says_the_approval_of_each_version(world: World, operations
     assert [list(word) for word in table["Approval"]] == [["Waiting for approval"], ["Approved"], ["Rejected"]]
     assert "v3 cannot be promoted: it is waiting for approval. An approver has to decide." in texts(app)
     world.backend.registration.decide(3, Approval.REJECTED, actor=world.backend.actor, comment="blurred")
+    _forget()  # a dialog that decides forgets what it changed; here nobody clicked
     said = texts(open_page("promote", version="3"))
     assert "v3 cannot be promoted: it is rejected. An approver has to decide." in said
     assert "It was rejected by ada: blurred" in said
