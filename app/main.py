@@ -7,6 +7,7 @@ import secrets
 import streamlit as st
 
 from app import navigation, platforms, theme
+from app.components.waiting import look_again
 from app.context import backend, backend_of, platform, refusal
 from app.errors import shown
 from app.state import Key
@@ -36,3 +37,5 @@ with shown("Open the dashboard"):
         platforms.refused(refused)
     else:
         page.run()
+        with st.sidebar:
+            look_again()
