@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import navigation, platforms, theme
 from app.components.plain_text import escaped
+from app.components.waiting import look_again
 from app.context import backend, backend_of, platform, refusal
 from app.errors import shown
 from app.state import Key
@@ -37,3 +38,5 @@ with shown("Open the dashboard"):
         platforms.refused(refused)
     else:
         page.run()
+        with st.sidebar:
+            look_again()

@@ -36,6 +36,12 @@ class Key(StrEnum):
     SHELVES = "shelves"
     """By platform that the session has left, what it remembered there."""
 
+    WAITING = "waiting"
+    """Something of the page was asked and not answered yet: it is drawn again soon."""
+
+    TURNS = "turns"
+    """How often the browser has come back since."""
+
     COMMAND_OPTION = "command_option"
     """What a command needs to work where this session does: nothing where it does by itself."""
 
