@@ -14,6 +14,7 @@ from backend.adapters.local.model_file import LocalModelFile
 from backend.adapters.local.operations import LocalOperations
 from backend.adapters.local.origin import read_origin
 from backend.adapters.local.sites import LocalArchives, LocalSites
+from backend.domain.freshness import NOW, Freshness
 from backend.domain.gates import StagingLook
 from backend.domain.identity import Actor
 from backend.domain.origin import Origin
@@ -122,6 +123,8 @@ class Backend:
     doctor: Doctor
     refusal: Callable[[], DigitsError | None]
     """Why nothing can be asked of the platform from this machine, told at once; None when it can."""
+    freshness: Callable[[], Freshness]
+    """How old what is read from the platform is."""
 
     @property
     def actor(self) -> Actor:
@@ -153,6 +156,7 @@ def assemble(
     archives: ArchiveSource | None = None,
     pull_requests: PullRequests | None = None,
     refusal: Callable[[], DigitsError | None] = lambda: None,
+    freshness: Callable[[], Freshness] = lambda: NOW,
 ) -> Backend:
     """The services over these adapters; those that may be left out are then this machine's, and no pull requests."""
     stores = stores or local_stores(home, database)
@@ -279,6 +283,7 @@ def assemble(
         ),
         doctor=Doctor(probes),
         refusal=refusal,
+        freshness=freshness,
     )
 
 

@@ -88,6 +88,7 @@ def connect(settings: Settings, *, watched: bool = False) -> Backend:
         archives=platform.archives,
         pull_requests=configured_pull_requests(settings),
         refusal=platform.refusal,
+        freshness=platform.freshness,
     )
 
 

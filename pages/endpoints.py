@@ -11,6 +11,7 @@ from app.components.command_line import command_line
 from app.components.confirm import confirm
 from app.components.empty_state import empty_state_link
 from app.components.error_panel import error_panel
+from app.components.freshness import freshness_line
 from app.context import backend
 from app.errors import shown
 from app.identity import refusal
@@ -36,6 +37,7 @@ CARDS = (Stage.PROD, Stage.STAGING)
 
 def live(drawn: list[Endpoint]) -> None:
     """The cards; what is below them is drawn anew when an endpoint came, went or moved."""
+    freshness_line(backend().freshness())
     with shown("Look at the endpoints"):
         if [(now.status, now.url) for now in map(queries.endpoint, CARDS)] != [(e.status, e.url) for e in drawn]:
             st.rerun(scope="app")

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import navigation, queries, theme
+from app.components.freshness import freshness_line
 from app.components.plain_text import escaped
 from app.components.relative_time import duration, relative, relative_time
 from app.components.status_badge import status_badge
@@ -169,6 +170,7 @@ def begin_here() -> None:
 def live() -> None:
     """What cannot be looked at is told in its own place: the rest of the page goes on."""
     now = datetime.now(UTC)
+    freshness_line(backend().freshness())
     with shown("Look for what needs you"):
         needs_strip(needs(queries.work(), queries.versions(), now))
     for column, stage in zip(st.columns(2, gap="medium"), (Stage.PROD, Stage.STAGING), strict=True):

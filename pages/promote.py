@@ -9,6 +9,7 @@ from streamlit.column_config import NumberColumn
 
 from app import navigation, queries, theme
 from app.components.empty_state import empty_state_link
+from app.components.freshness import freshness_line
 from app.components.status_badge import status_cell, status_column
 from app.context import backend
 from app.errors import shown
@@ -99,6 +100,7 @@ def interrupted() -> str:
 
 @st.fragment(run_every=REFRESH)
 def live_stages() -> None:
+    freshness_line(backend().freshness())
     with shown("Look at the stages"):
         for column, stage in zip(st.columns(2, gap="medium"), Stage, strict=True):
             with column:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from backend.domain.freshness import NOW, Freshness
 from backend.errors import DigitsError
 from backend.ports.archives import ArchiveSource
 from backend.ports.audit import AuditLog
@@ -63,3 +64,5 @@ class Platform:
     probes: Sequence[Probe]
     refusal: Callable[[], DigitsError | None] = lambda: None
     """Why nothing can be asked of it from this machine, told at once; None when it can."""
+    freshness: Callable[[], Freshness] = lambda: NOW
+    """How old what is read from it is."""

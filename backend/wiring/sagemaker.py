@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from backend.adapters.local.home import Home
 from backend.adapters.sagemaker.access import Access
 from backend.adapters.sagemaker.account import Account
-from backend.adapters.sagemaker.background import WatchedTraining, WatchedTuning
+from backend.adapters.sagemaker.background import WatchedTraining, WatchedTuning, heard
 from backend.adapters.sagemaker.job_requests import Site
 from backend.adapters.sagemaker.load import SageMakerLoad
 from backend.adapters.sagemaker.prices import Prices
@@ -33,6 +33,7 @@ from backend.adapters.sagemaker.watched_upkeep import (
     WatchedTallies,
     WatchedTraffic,
 )
+from backend.domain.freshness import NOW
 from backend.ports.probes import Probe
 from backend.ports.training import TrainingPlatform
 from backend.ports.tuning import TuningPlatform
@@ -71,6 +72,7 @@ def sagemaker_platform(
         load=SageMakerLoad(aws),
         probes=[wandb, *made.probes],
         refusal=Access(aws).refusal,
+        freshness=heard if watched else lambda: NOW,
     )
 
 

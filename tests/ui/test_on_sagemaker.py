@@ -85,3 +85,5 @@ def test_while_aws_throttles_the_jobs_stay_on_the_page_with_the_reason(
     app = open_page("jobs")
     assert time.monotonic() - begun < 15  # nobody waits for retries
     assert "AWS asks to be asked less often" in texts(app)
+    monkeypatch.setattr(background, "STALE_SECONDS", 0.0)
+    assert "UTC: AWS asks to be asked less often" in texts(open_page())

@@ -91,4 +91,4 @@ def test_while_aws_says_nothing_no_page_waits_for_it_and_this_machine_works_on(
         # One call to AWS gives up after 10 s, and is made three times; a page on a busy machine takes seconds itself.
         assert waited < 6, f"{waited:.1f} s for each page"
         assert "job-of-this-machine" in everything(opened("jobs"))
-    background._patience.answered()
+    background._line.answered()

@@ -37,18 +37,24 @@ PATIENCE: Final = 2.0
 """Seconds that a first question waits for its answer."""
 SILENCE: Final = 10.0
 """Seconds for which nobody waits any more after one has waited in vain, unless AWS answers meanwhile."""
+STALE_SECONDS: Final = 10.0
+"""Without an answer to any question, what is shown counts as old once one has failed."""
 _SLOWER_AFTER_TROUBLE: Final = 4.0
 _KEPT: Final = 200
 
 T = TypeVar("T")
 
 
-class _Patience:
-    """What the first questions of a page have together: ten that nobody answers are to wait for as long as one."""
+class _Line:
+    """What all questions have together: ten that nobody answers wait for as long as one, and what is shown is as old
+    as the last answer.
+    """
 
     def __init__(self) -> None:
         self._silent_until = 0.0
         self._answered_at = 0.0
+        self._as_of: datetime | None = None
+        self._trouble = ""
 
     def wait(self, answered: threading.Event) -> None:
         begun = time.monotonic()
@@ -59,9 +65,23 @@ class _Patience:
     def answered(self) -> None:
         self._answered_at = time.monotonic()
         self._silent_until = 0.0
+        self._as_of, self._trouble = datetime.now(UTC), ""
+
+    def failed(self, error: DigitsError) -> None:
+        self._trouble = error.message
+
+    def freshness(self) -> Freshness:
+        """Some question may be refused while others are answered: that one says so itself, where it is shown."""
+        lately = time.monotonic() - self._answered_at < STALE_SECONDS
+        return Freshness(as_of=self._as_of, trouble="" if lately else self._trouble)
 
 
-_patience: Final = _Patience()
+_line: Final = _Line()
+
+
+def heard() -> Freshness:
+    """When AWS answered anything last, and why it has not since."""
+    return _line.freshness()
 
 
 class Answer(Generic[T]):
@@ -85,7 +105,7 @@ class Answer(Generic[T]):
         """
         self._look()
         if not self._has:
-            _patience.wait(self._done)
+            _line.wait(self._done)
         with self._lock:
             if isinstance(self._error, NotFoundError) or (self._error is not None and not self._has):
                 raise self._error
@@ -120,7 +140,9 @@ class Answer(Generic[T]):
             self._due = time.monotonic() + pause
             if error is None:
                 self._known, self._has, self.as_of = found, True, datetime.now(UTC)
-                _patience.answered()
+                _line.answered()
+            elif not isinstance(error, NotFoundError):
+                _line.failed(error)
             self._looking = False
             self._done.set()
 

@@ -140,6 +140,22 @@ def test_the_dashboards_platform_keeps_its_list_through_an_outage(
     assert "less often" in watched.freshness().trouble
 
 
+def test_what_is_shown_is_old_once_questions_fail_and_none_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "_line", background._Line())
+    source, other = Source(), Source()
+    failing, well = Answer(source, lambda _: 0.0), Answer(other, lambda _: 0.0)
+    assert well.get() == 1
+    source.error = ThrottledError("AWS asks to be asked less often.")
+    with pytest.raises(ThrottledError):
+        failing.get()
+    assert not background.heard().is_stale  # another question was answered just now
+    monkeypatch.setattr(background, "STALE_SECONDS", 0.0)
+    assert background.heard().trouble == "AWS asks to be asked less often."
+    assert background.heard().as_of is not None
+    well.get()
+    soon(lambda: not background.heard().trouble)
+
+
 def test_ended_jobs_are_looked_at_seldom() -> None:
     pause = background._pause
     assert pause(SimpleNamespace(status=JobStatus.COMPLETED)) > 60 > pause(SimpleNamespace(status=JobStatus.PENDING))  # type: ignore[arg-type]
