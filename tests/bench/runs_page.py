@@ -1,4 +1,4 @@
-"""`python -m tests.bench.runs_page [--loads N] [--only NAME]`: runs drawn by ours, MLflow and trackio, side by side.
+"""`python -m tests.bench.runs_page [--only NAME]`: runs drawn by ours, MLflow and trackio, side by side.
 
 The same made-up runs of 2,000 steps and 5 metrics in each program's own format, 50 and 200 of them, ours also 1,000.
 The peers are installed into throw-away environments. A headless Chromium is driven; times are the browser's own clock,
@@ -13,7 +13,7 @@ import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -40,6 +40,17 @@ OURS_ALSO: Final = 1_000
 BUDGET_SECONDS: Final = 100.0
 """For one figure: a program that takes a minute a load is not asked twenty times; how often it was is told."""
 IDLE_SECONDS: Final = 60
+COLUMNS: Final = [
+    "program",
+    "runs",
+    "first visit, drawn",
+    "opened again, drawn",
+    "chosen in the page just opened, drawn",
+    "chosen again, drawn",
+    "filter applied",
+    "kB in an idle minute",
+    "server, MB",
+]
 
 # Looks at each frame whether the expression has become true, by the browser's own clock; the last look before that
 # was false, so the frame in which it became true has been painted.
@@ -66,6 +77,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--loads", type=int, default=20)
     parser.add_argument("--only", default="", help="one program's name")
+    parser.add_argument("--budget", type=float, default=BUDGET_SECONDS, help="seconds for one figure")
+    parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds in which bytes are counted")
     options = parser.parse_args()
     rows: list[list[str]] = []
     with tempfile.TemporaryDirectory(prefix="digits-runs-") as name, sync_playwright() as playwright:
@@ -84,29 +97,19 @@ def main() -> None:
                     continue
                 place = folder / f"{program.name.split()[0]}-{runs}"
                 place.mkdir()
-                figures = measure(program, browser, place, runs, options.loads)
+                figures = measure(program, browser, place, runs, options)
                 rows.append([f"{program.name} {version}".strip(), f"{runs:,}", *cells(figures)])
-                print(" | ".join(rows[-1]), flush=True)
+                write_table("Runs: ours beside MLflow and trackio", COLUMNS, rows, note=note(programs, options))
         browser.close()
+
+
+def note(programs: Sequence[tuple[Program, str]], options: argparse.Namespace) -> str:
     driven = " ".join(f"{program.name}: {program.driven}." for program, _ in programs)
-    write_table(
-        "Runs: ours beside MLflow and trackio",
-        [
-            "program",
-            "runs",
-            "first visit, drawn",
-            "opened again, drawn",
-            "chosen in the page just opened, drawn",
-            "chosen again, drawn",
-            "filter applied",
-            "kB in an idle minute",
-            "server, MB",
-        ],
-        rows,
-        note="Runs of 2,000 steps and 5 metrics each; medians and, in brackets, the 95th percentiles of as many times "
-        f"as follow (at most {options.loads}, at most {BUDGET_SECONDS:.0f} s for a figure). The first visit is once, "
-        "with an empty browser cache, right after the server's start. Bytes are those of the connection, both ways. "
-        f"{driven}",
+    return (
+        "Runs of 2,000 steps and 5 metrics each; medians and, in brackets, the 95th percentiles of as many times "
+        f"as follow (at most {options.loads}, at most {options.budget:.0f} s for a figure). The first visit is once, "
+        "with an empty browser cache, right after the server's start. Bytes are those of the connection, both ways, "
+        f"counted for {options.idle:.0f} s. {driven}"
     )
 
 
@@ -120,7 +123,8 @@ def cells(figures: Figures) -> list[str]:
     return [*told, f"{figures.idle_bytes / 1024:,.0f}", f"{figures.memory:,.0f}"]
 
 
-def measure(program: Program, browser: Browser, folder: Path, runs: int, loads: int) -> Figures:
+def measure(program: Program, browser: Browser, folder: Path, runs: int, options: argparse.Namespace) -> Figures:
+    loads, budget = options.loads, options.budget
     port = free_port()
     process = program.start(folder, port, runs)
     found = Figures()
@@ -129,17 +133,17 @@ def measure(program: Program, browser: Browser, folder: Path, runs: int, loads: 
             url = program.address(other_port)
             context = browser.new_context(viewport={"width": 1440, "height": 900})
             page = context.new_page()
-            found.times["first"] = repeated(1, lambda: opened(program, page, url, runs))
-            found.times["opened"] = repeated(loads, lambda: opened(program, page, url, runs))
+            found.times["first"] = repeated(1, budget, lambda: opened(program, page, url, runs))
+            found.times["opened"] = repeated(loads, budget, lambda: opened(program, page, url, runs))
             numbers = itertools.count()
-            found.times["fresh"] = repeated(loads, lambda: fresh(program, page, url, runs, next(numbers)))
-            found.times["chosen"] = repeated(loads, lambda: chosen(program, page, runs))
-            found.times["narrowed"] = repeated(loads, lambda: narrowed(program, page, runs))
+            found.times["fresh"] = repeated(loads, budget, lambda: fresh(program, page, url, runs, next(numbers)))
+            found.times["chosen"] = repeated(loads, budget, lambda: chosen(program, page, runs))
+            found.times["narrowed"] = repeated(loads, budget, lambda: narrowed(program, page, runs))
             page.mouse.move(0, 0)
             page.wait_for_timeout(5_000)
             before = count()
-            page.wait_for_timeout(1000 * IDLE_SECONDS)
-            found.idle_bytes = count() - before
+            page.wait_for_timeout(1000 * options.idle)
+            found.idle_bytes = (count() - before) * 60 / options.idle
             found.memory = resident_mb(process)
             context.close()
     finally:
@@ -186,11 +190,11 @@ def took(page: Page) -> float:
     return float(page.evaluate("window.took"))
 
 
-def repeated(times: int, once: Callable[[], float]) -> list[float]:
+def repeated(times: int, budget: float, once: Callable[[], float]) -> list[float]:
     """As often as the budget allows; what a program cannot do in time ends its column, and is told."""
     found: list[float] = []
     began = time.monotonic()
-    while len(found) < times and time.monotonic() - began < BUDGET_SECONDS:
+    while len(found) < times and time.monotonic() - began < budget:
         try:
             found.append(once())
         except Error as error:
