@@ -16,7 +16,7 @@ run: setup  ## set up if needed, start the dashboard
 test: setup-test  ## set up if needed, run every test
 	@$(PY) -m pytest -q -n 2 -m "not triton" tests/unit tests/contract tests/architecture tests/ui tests/integration/sagemaker
 	@$(PY) -m pytest -q -n 2 -m triton tests/contract
-	@$(PY) -m pytest -q -n 3 --dist loadfile --ignore=tests/integration/sagemaker tests/integration tests/e2e
+	@$(PY) -m pytest -q -n 2 --dist loadfile --ignore=tests/integration/sagemaker tests/integration tests/e2e
 
 test-fast: setup-test  ## unit and contract tests, under a minute
 	@$(PY) -m pytest -q -n 2 -m "not triton and not processes" tests/unit tests/contract tests/architecture
