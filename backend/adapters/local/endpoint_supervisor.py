@@ -26,11 +26,13 @@ from backend.adapters.local.processes import LockHeldError
 from backend.adapters.triton.canary import canary_images
 from backend.adapters.triton.client import AnswerTimeoutError, TritonClient
 from backend.adapters.triton.model_config import CANDIDATE
-from backend.domain.serving import TRITON_MODEL
+from backend.domain.serving import TRITON_MODEL, ServedModel
 from backend.errors import DeploymentFailedError, DigitsError, EndpointUnavailableError
 
 BEAT_S: Final = 2.0
 IDLE_S: Final = 30.0
+LATE_LOAD_S: Final = 60.0
+"""So long after its deployment died a load may still come to its end."""
 
 _QUICK_BEAT_S = 0.05
 _RETRY_S = 10.0
@@ -94,6 +96,8 @@ class EndpointSupervisor:
         self._retry_at = 0.0
         self._wanted_at = time.monotonic()
         self._said: RunnerStatus | None = None
+        self._abandoned: tuple[ServedModel, float] | None = None
+        """What a deployment that died was about to serve, and when this was seen."""
 
     def run(self) -> None:
         """Supervise until told to end; nothing is served any more on the way out."""
@@ -210,7 +214,7 @@ class EndpointSupervisor:
             return
         try:
             with take_lock(self._folder.load_lock, shared=True):
-                self._folder.intend(None)
+                self._forget_intention()
                 if not self._folder.repository.has_candidate:
                     return  # the deployment freed it itself while this waited
             lock = take_lock(self._folder.load_lock)
@@ -225,6 +229,17 @@ class EndpointSupervisor:
                 log.warning("the candidate stays loaded: %s", error.message)
                 return
             self._folder.repository.remove_candidate()
+
+    def _forget_intention(self) -> None:
+        """Not at once: Triton ends a load that a dead process asked for, and what it then serves is to be undone."""
+        intended = self._folder.intended()
+        if intended is None:
+            return
+        if self._abandoned is None or self._abandoned[0] != intended:
+            self._abandoned = (intended, time.monotonic())
+        if time.monotonic() - self._abandoned[1] >= LATE_LOAD_S:
+            self._folder.intend(None)
+            self._abandoned = None
 
     def _leave_when_idle(self) -> float:
         if time.monotonic() - self._wanted_at < IDLE_S:

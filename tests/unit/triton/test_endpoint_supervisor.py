@@ -93,8 +93,23 @@ def test_what_a_dead_deployment_left_is_replaced_by_the_wanted_one(
     beat(1)
     assert server.serves == MODEL
     beat(1)
-    assert folder.intended() is None
     assert events == []
+
+
+def test_a_load_that_a_dead_deployment_asked_for_is_undone_also_when_it_ends_late(
+    folder: EndpointFolder, server: Server, clock: Clock, beat: Callable[[int], None], events: list[AuditEvent]
+) -> None:
+    folder.want(WANTED)
+    beat(1)
+    folder.intend(OTHER)
+    beat(3)
+    server.serves = OTHER
+    beat(1)
+    assert server.serves == MODEL
+    assert events == []  # nobody loaded it past the deployments
+    clock.now += endpoint_supervisor.LATE_LOAD_S
+    beat(1)
+    assert folder.intended() is None
 
 
 def test_a_dead_stub_is_healed_by_a_load(folder: EndpointFolder, server: Server, beat: Callable[[int], None]) -> None:
