@@ -10,6 +10,7 @@ from app import queries, theme
 from app.components.command_line import command_line
 from app.components.digit_picker import Choice, digit_picker
 from app.components.probability_bars import percent
+from app.components.turning import first_shown
 from app.context import backend
 from app.errors import shown
 from app.reads import shared
@@ -39,7 +40,15 @@ def samples_card() -> None:
         if not places:
             st.caption("There are none of these: choose another digit or difficulty.")
             return
-        places = places[(first := _first(len(places), (samples.data.sha256, digit, difficulty))) : first + PAGE]
+        first = first_shown(
+            len(places),
+            (samples.data.sha256, digit, difficulty),
+            per_page=PAGE,
+            kept=Key.SAMPLES_PAGE,
+            key="samples",
+            words=("Earlier", "Later"),
+        )
+        places = places[first : first + PAGE]
         prefix = f"{samples.data.sha256}-"
         asked = st.query_params.get(PARAMETER, "")
         chosen = asked.removeprefix(prefix) if asked.startswith(prefix) else ""
@@ -116,26 +125,6 @@ def _choice(samples: Samples, place: int) -> Choice:
         alt=f"A {label}, image {place}, {read}: the least that a version gave it is {sure}",
         difficulty=difficulty.value,
     )
-
-
-def _first(count: int, about: tuple[object, ...]) -> int:
-    """The place of the first image to show; with another choice it is the first again."""
-    state = st.session_state.get(Key.SAMPLES_PAGE)
-    last = (count - 1) // PAGE
-    page = min(state[1], last) if state is not None and state[0] == about else 0
-    if last:
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            for label, key, icon, to in (
-                ("Earlier", "samples_earlier", ":material/chevron_left:", page - 1),
-                ("Later", "samples_later", ":material/chevron_right:", page + 1),
-            ):
-                st.button(label, key=key, icon=icon, disabled=not 0 <= to <= last, on_click=_turn_to, args=(about, to))
-            st.caption(f"{page * PAGE + 1:,} to {min(count, (page + 1) * PAGE):,} of {count:,}", width="content")
-    return page * PAGE
-
-
-def _turn_to(about: tuple[object, ...], page: int) -> None:
-    st.session_state[Key.SAMPLES_PAGE] = about, page
 
 
 def _command(digit: int | None, difficulty: Difficulty | None) -> str:

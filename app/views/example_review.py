@@ -11,6 +11,7 @@ import streamlit as st
 from app import queries
 from app.components.digit_image import digit_image
 from app.components.relative_time import exact_utc, relative
+from app.components.turning import first_shown
 from app.context import backend
 from app.errors import shown
 from app.identity import actor, refusal
@@ -33,7 +34,9 @@ def review(examples: Sequence[HardExample]) -> None:
         st.caption("There are none of these.")
         st.button("Show all", key="examples_all", icon=":material/filter_alt_off:", type="tertiary", on_click=_all)
         return
-    first = _first(len(fitting), (label, answered))
+    first = first_shown(
+        len(fitting), (label, answered), per_page=PAGE, kept=Key.EXAMPLES_PAGE, key="examples", words=("Newer", "Older")
+    )
     _gallery(fitting[first : first + PAGE])
 
 
@@ -58,26 +61,6 @@ def _fits(example: HardExample, label: int | None, answered: str | None) -> bool
 
 def _all() -> None:
     st.session_state[LABEL] = st.session_state[ANSWERED] = None
-
-
-def _first(count: int, about: tuple[object, ...]) -> int:
-    """The place of the first drawing to show; with another choice it is the first again."""
-    state = st.session_state.get(Key.EXAMPLES_PAGE)
-    last = (count - 1) // PAGE
-    page = min(state[1], last) if state is not None and state[0] == about else 0
-    if last:
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            for word, key, icon, to in (
-                ("Newer", "examples_newer", ":material/chevron_left:", page - 1),
-                ("Older", "examples_older", ":material/chevron_right:", page + 1),
-            ):
-                st.button(word, key=key, icon=icon, disabled=not 0 <= to <= last, on_click=_turn_to, args=(about, to))
-            st.caption(f"{page * PAGE + 1:,} to {min(count, (page + 1) * PAGE):,} of {count:,}", width="content")
-    return page * PAGE
-
-
-def _turn_to(about: tuple[object, ...], page: int) -> None:
-    st.session_state[Key.EXAMPLES_PAGE] = about, page
 
 
 def _gallery(examples: Sequence[HardExample]) -> None:
